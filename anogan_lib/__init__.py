@@ -1,0 +1,23 @@
+"""AnoGAN (Schlegl et al. 2017, arXiv 1703.05921), to learn it and to use it.
+
+>>> from anogan_lib import AnoGAN, DCGAN, datasets
+
+The names are imported at first use, so that `import anogan_lib` does not wait for TensorFlow.
+"""
+
+import importlib
+
+_HOMES = {"AnoGAN": "detector", "DCGAN": "dcgan"}
+__all__ = ["DCGAN", "AnoGAN", "datasets"]
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str):
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    try:
+        return importlib.import_module(f"{__name__}.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"{__name__}.{name}":
+            raise
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
