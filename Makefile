@@ -1,0 +1,55 @@
+# Every target does its own set-up: .venv is built once and again only when pyproject.toml changes.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.stamp
+NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
+
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+.PHONY: help install lab demo test lint notebooks weights
+
+help:
+	@echo "make install    the environment alone (.venv)"
+	@echo "make lab        opens JupyterLab on the first notebook"
+	@echo "make demo       finds defects on hazelnuts with a ready detector; pictures in results/"
+	@echo "make test       every test, the notebooks among them"
+	@echo "make lint       style of code and notebooks"
+	@echo "make notebooks  runs the notebooks anew and keeps their outputs"
+	@echo "make weights    trains the ready detectors of weights/ anew (hours on two CPU cores)"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "anogan_lib needs Python 3.11 or newer; name one with: make $(or $(MAKECMDGOALS),install) PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) lacks its venv module; install it (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --editable '.[dev]'
+	@touch $@
+
+lab: $(STAMP)
+	$(BIN)/jupyter lab --ip=127.0.0.1 --ServerApp.root_dir='$(CURDIR)' --LabApp.default_url='/lab/tree/$(firstword $(NOTEBOOKS))' $(if $(filter 0,$(shell id -u)),--allow-root)
+
+demo: $(STAMP)
+	$(BIN)/anogan demo
+
+test: $(STAMP)
+	$(BIN)/pytest --nbval
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+# Timings, widget state and versions would differ at each run: only what a reader sees is kept.
+notebooks: $(STAMP)
+	$(BIN)/jupyter nbconvert --to notebook --inplace --execute $(NOTEBOOKS) \
+		--ExecutePreprocessor.timeout=300 --ExecutePreprocessor.record_timing=False \
+		--ExecutePreprocessor.store_widget_state=False \
+		--ClearMetadataPreprocessor.enabled=True --ClearMetadataPreprocessor.clear_cell_metadata=False \
+		--ClearMetadataPreprocessor.preserve_nb_metadata_mask=kernelspec
+
+# The ready detectors, by the commands that their cards name.
+weights: $(STAMP)
+	rm -rf weights/hazelnut weights/digits-8 weights/mnist-8
+	$(BIN)/anogan train hazelnut --out weights/hazelnut
+	$(BIN)/anogan train digits:8 --out weights/digits-8
+	$(BIN)/anogan train mnist:8 --out weights/mnist-8

@@ -1,0 +1,11 @@
+"""Settings that hold for every test and every notebook; pytest reads this file before it collects."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # inherited by the notebooks' kernels
+
+
+def pytest_collectstart(collector):
+    """Strict nbval compares every output except what libraries say on standard error."""
+    if hasattr(collector, "skip_compare"):
+        collector.skip_compare += ("stderr",)
