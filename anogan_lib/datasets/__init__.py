@@ -1,0 +1,1 @@
+"""Data sets, all in one form."""
