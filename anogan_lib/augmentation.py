@@ -1,0 +1,47 @@
+"""What images go through before the discriminator sees them, so that few of them are not learned by heart.
+
+DiffAugment (Zhao et al. 2020, arXiv 2006.10738): real and generated images are changed alike, and the change is
+differentiable, so that G is not taught to draw it.
+"""
+
+import tensorflow as tf
+
+SHIFT = 8  # images are moved by up to 1/8 of their side
+
+
+def differentiable(images, names: str, seed):
+    """`images` (N, H, W, C) after "translation", "colour", both ("translation,colour") or neither ("")."""
+    known = {"translation": translate, "colour": recolour}
+    for i, name in enumerate(n for n in names.split(",") if n):
+        if name not in known:
+            raise ValueError(
+                f'augment is "", or names from {", ".join(known)} with commas. Received: {names!r}'
+            )
+        images = known[name](images, seed + tf.cast((i, 0), tf.int64) * 7919)
+    return images
+
+
+def translate(images, seed):
+    """Each image moved by its own whole number of pixels, up to 1/8 of the side; what comes in repeats the border."""
+    count, height, width, _ = tf.unstack(tf.shape(images))
+    for axis, side in ((1, height), (2, width)):
+        most = side // SHIFT
+        seed = seed + tf.constant((1, 0), tf.int64)
+        shift = tf.random.stateless_uniform((count, 1), seed, -most, most + 1, tf.int32)
+        index = tf.clip_by_value(tf.range(side)[None] + shift, 0, side - 1)  # (N, side)
+        images = tf.gather(images, index, axis=axis, batch_dims=1)
+    return images
+
+
+def recolour(images, seed):
+    """Each image's brightness moved by up to 0.2 and its contrast scaled by 0.7 to 1.3."""
+    draws = tf.random.stateless_uniform((tf.shape(images)[0], 2, 1, 1), seed, -1.0, 1.0)
+    mean = tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True)
+    return (images - mean) * (1.0 + 0.3 * draws[:, :1]) + mean + 0.2 * draws[:, 1:]
+
+
+def flip(images, seed):
+    """Each image mirrored left-right, up-down, both or neither, with equal chances."""
+    draws = tf.random.stateless_uniform((tf.shape(images)[0], 2, 1, 1, 1), seed) < 0.5
+    images = tf.where(draws[:, 0], images[:, :, ::-1], images)
+    return tf.where(draws[:, 1], images[:, ::-1], images)

@@ -1,0 +1,359 @@
+"""AnoGAN: the detector. A DCGAN, the search for z, a score, a threshold.
+
+Schlegl et al. 2017 (arXiv 1703.05921); with an encoder, f-AnoGAN (Schlegl et al. 2019).
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from anogan_lib import baselines, inversion, metrics, scoring, thresholds
+from anogan_lib.datasets.base import AnomalyDataset, Split, as_array, iterate_batches, labels_of
+from anogan_lib.dcgan import DCGAN
+from anogan_lib.encoder import train_encoder
+from anogan_lib.networks import feature_extractor
+
+FORMAT = 1
+PAPER_STEPS = 500
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the detector says of N images.
+
+    Attributes:
+        scores: A(x), (N,).
+        p_values: share of calibration images that score at least as high, (N,) in (0, 1].
+        verdicts: True where anomalous, (N,).
+        maps: where, (N, H, W); higher is more anomalous, on one scale for all images.
+        residual, discrimination: R(x) and D(x) as raw sums, (N,).
+        reconstruction: G(z), (N, H, W, C).
+    """
+
+    scores: np.ndarray
+    p_values: np.ndarray
+    verdicts: np.ndarray
+    maps: np.ndarray
+    residual: np.ndarray
+    discrimination: np.ndarray
+    reconstruction: np.ndarray
+
+
+class AnoGAN:
+    """Tells how anomalous an image is, and where, from a DCGAN that knows normal images only.
+
+    >>> detector = AnoGAN(gan).fit(data)
+    >>> detector.predict(data.test).verdicts
+    >>> detector.evaluate(data.test).auroc
+
+    Args:
+        gan: a trained DCGAN.
+        lam: lambda, the weight of D against R, 0 to 1; None for the score's own (0.1 for "paper", else 0.5).
+        score: "paper" (raw sums), "standardised" (R and D in spreads of normal images) or "best".
+        steps: steps of the search; None for the encoder alone where there is one and 500, as in the paper, where not.
+        feature_layer: which block of the discriminator is f; -1 is the deepest.
+        seed: of the random starts.
+    """
+
+    def __init__(
+        self,
+        gan: DCGAN,
+        lam: float | None = None,
+        score: str = "best",
+        steps: int | None = None,
+        feature_layer: int = -1,
+        seed: int = 0,
+    ):
+        self.gan, self.seed, self.feature_layer = gan, int(seed), int(feature_layer)
+        self.score = score
+        self.lam = scoring.DEFAULT_LAM[self.score] if lam is None else lam
+        self.features = feature_extractor(gan.discriminator, feature_layer)
+        self.search = inversion.LatentSearch(gan.generator, self.features, gan.prior)
+        self.steps = steps
+        self.encoder: keras.Model | None = None
+        self.spreads: scoring.Standardisation | None = None
+        self.false_alarm_rate = 0.05
+        self.calibration: dict[str, np.ndarray] | None = None  # losses of the calibration images, by name
+
+    @property
+    def score(self) -> str:
+        return self._score
+
+    @score.setter
+    def score(self, score: str):
+        self._score = scoring.check_score(score)
+
+    @property
+    def lam(self) -> float:
+        return self._lam
+
+    @lam.setter
+    def lam(self, lam: float):
+        self._lam = scoring.check_lam(lam)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        return self.gan.image_shape
+
+    # ---- fitting
+
+    def fit(
+        self, data: AnomalyDataset, false_alarm_rate: float = 0.05, encoder: bool = True, verbose: bool = True
+    ):
+        """Encoder on the training images, spreads on the validation images, threshold on the calibration images."""
+        if not int(self.gan.steps_done):
+            raise ValueError(
+                "The DCGAN has not been trained: gan.train(data.train, epochs=...) comes before fit."
+            )
+        if encoder:
+            self.fit_encoder(data.train, verbose=verbose)
+        self.standardise(data.validation)
+        return self.calibrate(data.calibration, false_alarm_rate)
+
+    def fit_encoder(self, images, **options):
+        """Train f-AnoGAN's encoder on normal images (N, H, W, C); options as in `encoder.train_encoder`."""
+        self.encoder, self.encoder_losses = train_encoder(self.gan, self.features, images, **options)
+        self.spreads = self.calibration = None  # made with another way to z
+        return self
+
+    def standardise(self, images):
+        """Take the spreads of R and D from normal images that trained nothing: the validation images."""
+        images, self.spreads, self.calibration = as_array(images), None, None
+        # What the search weighs R and D by are these very spreads, so a search is made once more with them.
+        for _ in range(2):
+            found = inversion.invert(self.search, self._checked(images), **self._search_options())
+            self.spreads = scoring.Standardisation.of(found.losses)
+        return self
+
+    def calibrate(self, images, false_alarm_rate: float = 0.05):
+        """Set the threshold from normal images that served for nothing else.
+
+        The threshold is the split-conformal quantile: on new normal images the rate of false alarms is at most
+        `false_alarm_rate` on average.
+        """
+        found = self.invert(images)
+        thresholds.conformal(found.scores(), false_alarm_rate)  # refuses what n images cannot promise
+        self.calibration, self.false_alarm_rate = found.losses, float(false_alarm_rate)
+        return self
+
+    @property
+    def calibration_scores(self) -> np.ndarray:
+        """A(x) of the calibration images under the present lambda and score, (n,)."""
+        if self.calibration is None:
+            raise ValueError(
+                "The detector has no threshold yet: call detector.calibrate(data.calibration) first."
+            )
+        return scoring.combine(self.calibration, self.lam, self.score, self.spreads)
+
+    @property
+    def threshold(self) -> float:
+        """A(x) above this is anomalous; follows lambda, score and false-alarm rate."""
+        return thresholds.conformal(self.calibration_scores, self.false_alarm_rate).value
+
+    # ---- using
+
+    def invert(
+        self,
+        images,
+        steps: int | None = None,
+        restarts: int = 1,
+        init: str | None = None,
+        lam: float | None = None,
+        score: str | None = None,
+        **options,
+    ) -> inversion.Inversion:
+        """Search z for every image; needs no calibration.
+
+        Args:
+            images: (N, H, W, C) in [-1, 1]; an array, a split or a tf.data.Dataset.
+            steps: steps of the search; None for the detector's.
+            restarts: how many starts; the best of them is kept, image by image.
+            init: "random" or "encoder"; None for the encoder where there is one.
+            lam: weight of D in what the search minimises and in the scores; None for the detector's.
+            score: whose losses the search minimises, and the Inversion's default score; None for the detector's.
+            options: batch_size, step_size, seed, trace, progress, as in `inversion.invert`.
+        """
+        options |= self._search_options(steps, init, lam, score)
+        options.setdefault("seed", self.seed)
+        return inversion.invert(self.search, self._checked(images), restarts=restarts, **options)
+
+    def _search_options(self, steps=None, init=None, lam=None, score=None) -> dict:
+        """What `inversion.invert` is to be told: the detector's settings wherever the caller names none."""
+        score = self.score if score is None else scoring.check_score(score)
+        if lam is None:
+            lam = self.lam if score == self.score else scoring.DEFAULT_LAM[score]
+        scoring.check_lam(lam)
+        init = init or ("encoder" if self.encoder is not None else "random")
+        if steps is None:
+            steps = self.steps if self.steps is not None else (0 if init == "encoder" else PAPER_STEPS)
+        known = self.spreads is not None and score != "paper"
+        widths = [self.spreads.spreads[name][1] if known else 1.0 for name in scoring.LOSSES[score]]
+        return {
+            "steps": steps,
+            "init": init,
+            "encoder": self.encoder,
+            "weights": ((1.0 - lam) / widths[0], lam / widths[1]),
+            "squared": score == "best",
+            "lam": lam,
+            "score": score,
+            "spreads": self.spreads,
+        }
+
+    def _checked(self, images):
+        """The images as a stream of batches' source, after a look at the first one's shape."""
+        if isinstance(images, AnomalyDataset):
+            raise ValueError("A data set holds several splits: name one, for example data.test.")
+        shape = next(iterate_batches(images, 1)).shape[1:]
+        if shape != self.image_shape:
+            raise ValueError(
+                f"This detector takes images of shape {self.image_shape}; load the data with "
+                f"size={self.image_shape[:2]}. Received images of shape {shape}"
+            )
+        return images
+
+    def predict(self, images, **options) -> Prediction:
+        """Scores, p-values, verdicts and maps of N images; options as in `invert`. Needs calibration."""
+        threshold, calibration = self.threshold, self.calibration_scores
+        found = self.invert(images, **options)
+        scores = found.scores(self.lam, self.score)
+        return Prediction(
+            scores=scores,
+            p_values=thresholds.p_values(calibration, scores),
+            verdicts=scores > threshold,
+            maps=found.maps(),
+            residual=found.residual,
+            discrimination=found.discrimination,
+            reconstruction=found.reconstruction,
+        )
+
+    def evaluate(self, data, **options) -> metrics.Evaluation:
+        """How well the detector does on labelled images, beside nearest neighbours and PCA on the same pixels.
+
+        Args:
+            data: a test split, an AnomalyDataset (its test split is taken) or a tf.data.Dataset of (image, label).
+            options: as in `invert`.
+        """
+        split = data.test if isinstance(data, AnomalyDataset) else data
+        labels = labels_of(split)
+        if labels is None:
+            raise ValueError(
+                "Evaluation needs labels: a test split, or a tf.data.Dataset of (image, label) pairs."
+            )
+        prediction = self.predict(split, **options)
+        known = split if isinstance(split, Split) else None
+        train = getattr(known, "reference", None)
+        return metrics.evaluate_scores(
+            prediction.scores,
+            labels,
+            self.threshold,
+            kinds=known.kinds if known else None,
+            maps=prediction.maps,
+            masks=known.masks if known else None,
+            names=known.names if known else None,
+            p_values=prediction.p_values,
+            residual=prediction.residual,
+            discrimination=prediction.discrimination,
+            baselines=baselines.compare(train.images, known.images, labels) if train is not None else None,
+        )
+
+    # ---- as the two earlier systems have it
+
+    def test(self, dataset, results_dir="results"):
+        """Score labelled images one by one, with a picture each: (results, threshold, accuracy).
+
+        Returns:
+            [{"anomaly_score": float, "label": int}, ...], the calibrated threshold, and the share judged right.
+        """
+        from anogan_lib import figures
+
+        split = dataset.test if isinstance(dataset, AnomalyDataset) else dataset
+        labels = labels_of(split)
+        if labels is None:
+            raise ValueError("test needs labels: a test split, or a tf.data.Dataset of (image, label) pairs.")
+        found = self.predict(split)
+        results = [
+            {"anomaly_score": float(s), "label": int(n)} for s, n in zip(found.scores, labels, strict=True)
+        ]
+        folder = Path(results_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        vmax = float(np.quantile(found.maps, 0.999))
+        for i, image in enumerate(as_array(split)):
+            figure = figures.comparison(
+                image, found.reconstruction[i], found.maps[i], float(found.scores[i]), vmax=vmax
+            )
+            figure.savefig(folder / f"{i:04d}.png")
+        return results, self.threshold, float(np.mean(found.verdicts == (labels == 1)))
+
+    def compute_anomaly_score(self, image, **options):
+        """A(x) of one image (H, W, C) or (1, H, W, C), and the similar image G(z), (H, W, C)."""
+        image = np.asarray(image, "float32")
+        found = self.invert(image[None] if image.ndim == 3 else image, **options)
+        if len(found) != 1:
+            raise ValueError(
+                f"compute_anomaly_score takes one image; predict takes many. Received: {len(found)}"
+            )
+        return float(found.scores()[0]), found.reconstruction[0]
+
+    # ---- keeping
+
+    def save(self, folder, card: dict | None = None) -> None:
+        """Write the detector into `folder`: three networks as .keras, detector.json, calibration.npz.
+
+        Args:
+            card: what is to be known of it (data, command, results ...), written to card.json.
+        """
+        folder = Path(folder)
+        self.gan.save(folder)
+        if self.encoder is not None:
+            self.encoder.save(folder / "encoder.keras")
+        if self.calibration is not None:
+            np.savez_compressed(folder / "calibration.npz", **self.calibration)
+        about = {
+            "format": FORMAT,
+            "settings": {
+                "lam": self.lam,
+                "score": self.score,
+                "steps": self.steps,
+                "feature_layer": self.feature_layer,
+                "seed": self.seed,
+            },
+            "false_alarm_rate": self.false_alarm_rate,
+            "spreads": self.spreads.spreads if self.spreads else None,
+            "encoder": self.encoder is not None,
+            "calibrated": self.calibration is not None,
+        }
+        (folder / "detector.json").write_text(json.dumps(about, indent=1))
+        if card is not None:
+            written = {"written": time.strftime("%Y-%m-%d")} | card
+            (folder / "card.json").write_text(json.dumps(written, indent=1))
+
+    @classmethod
+    def load(cls, folder, **settings) -> "AnoGAN":
+        """A detector from what `save` wrote; `lam`, `score` and `steps` may be set anew."""
+        folder = Path(folder)
+        if not (folder / "detector.json").is_file():
+            raise FileNotFoundError(
+                f"{folder} holds no detector (detector.json is missing); `anogan train DATA --out {folder}` makes one."
+            )
+        about = json.loads((folder / "detector.json").read_text())
+        if about.get("format") != FORMAT:
+            raise ValueError(
+                f"{folder} has format {about.get('format')}; this version reads format {FORMAT}."
+            )
+        given = {name: value for name, value in settings.items() if value is not None}
+        if "score" in given and "lam" not in given and given["score"] != about["settings"]["score"]:
+            given["lam"] = None  # the other score's own lambda
+        detector = cls(DCGAN.load(folder), **about["settings"] | given)
+        if about["encoder"]:
+            detector.encoder = keras.models.load_model(folder / "encoder.keras", compile=False)
+        if about["spreads"]:
+            detector.spreads = scoring.Standardisation({n: tuple(v) for n, v in about["spreads"].items()})
+        if about["calibrated"]:
+            with np.load(folder / "calibration.npz") as kept:
+                detector.calibration = {name: kept[name] for name in kept.files}
+        detector.false_alarm_rate = about["false_alarm_rate"]
+        return detector

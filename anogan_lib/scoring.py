@@ -1,0 +1,111 @@
+"""The formulas of AnoGAN, each once: losses, anomaly score, residual map, standardisation.
+
+x is the query image and y = G(z) its reconstruction, both (N, H, W, C) in [-1, 1]; f(.) are the activations of a
+feature layer of the discriminator, (N, h, w, channels). Every loss is per image, (N,), and never sees its
+neighbours in the batch. Source: Schlegl et al. 2017, arXiv 1703.05921, equations 2 to 5.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from keras import ops
+
+DEFAULT_LAM = {"paper": 0.1, "standardised": 0.5, "best": 0.5}
+SCORES = tuple(DEFAULT_LAM)
+LOSSES = {  # which two losses a score weighs
+    "paper": ("residual", "discrimination"),
+    "standardised": ("residual", "discrimination"),
+    "best": ("squared_residual", "squared_discrimination"),
+}
+
+
+def residual_loss(x, y):
+    """R(x) = sum |x - G(z)|: over pixels and channels, (N, H, W, C) twice -> (N,)."""
+    return ops.sum(ops.abs(x - y), axis=(1, 2, 3))
+
+
+def discrimination_loss(feature_x, feature_y):
+    """D(x) = sum |f(x) - f(G(z))|: feature matching, (N, h, w, channels) twice -> (N,)."""
+    return ops.sum(ops.abs(feature_x - feature_y), axis=(1, 2, 3))
+
+
+def squared_loss(a, b):
+    """sum (a - b)^2 over all but the batch: large differences in few places count more. (N, ...) twice -> (N,)."""
+    return ops.sum((a - b) ** 2, axis=(1, 2, 3))
+
+
+def all_losses(x, y, feature_x, feature_y) -> dict:
+    """Every per-image loss by name, each (N,)."""
+    return {
+        "residual": residual_loss(x, y),
+        "discrimination": discrimination_loss(feature_x, feature_y),
+        "squared_residual": squared_loss(x, y),
+        "squared_discrimination": squared_loss(feature_x, feature_y),
+    }
+
+
+def anomaly_score(residual, discrimination, lam: float):
+    """A(x) = (1 - lambda) R(x) + lambda D(x): (N,) twice -> (N,)."""
+    return (1.0 - lam) * residual + lam * discrimination
+
+
+def residual_map(x, y, signed: bool = False):
+    """|x - G(z)|, or x - G(z), averaged over channels: (N, H, W, C) twice -> (N, H, W)."""
+    difference = x - y
+    return ops.mean(difference if signed else ops.abs(difference), axis=-1)
+
+
+def check_lam(lam: float) -> float:
+    if not 0.0 <= float(lam) <= 1.0:
+        raise ValueError(f"lambda weighs discrimination against residual and lies in [0, 1]. Received: {lam}")
+    return float(lam)
+
+
+def check_score(score: str) -> str:
+    if score not in SCORES:
+        raise ValueError(f"The score is one of {', '.join(SCORES)}. Received: {score!r}")
+    return score
+
+
+@dataclass(frozen=True)
+class Standardisation:
+    """Mean and spread of each loss on normal images: {loss name: (mean, standard deviation)}.
+
+    R and D are sums over different numbers of different things. In spreads of normal images they are comparable, and
+    lambda = 0.5 means what it says.
+    """
+
+    spreads: dict[str, tuple[float, float]]
+
+    @classmethod
+    def of(cls, losses: dict[str, np.ndarray]) -> "Standardisation":
+        """From the losses of at least two normal images, each (N,)."""
+        if any(len(values) < 2 for values in losses.values()):
+            raise ValueError("Spreads need at least two normal images: standardise(data.validation).")
+        return cls({n: (float(np.mean(v)), float(max(np.std(v), 1e-6))) for n, v in losses.items()})
+
+    def __call__(self, name: str, values: np.ndarray) -> np.ndarray:
+        """(values - mean) / standard deviation, (N,) -> (N,)."""
+        mean, spread = self.spreads[name]
+        return (values - mean) / spread
+
+
+def combine(
+    losses: dict[str, np.ndarray], lam: float, score: str, spreads: Standardisation | None
+) -> np.ndarray:
+    """A(x) under one of the three scores, from the losses of an inversion: (N,).
+
+    "paper": raw sums R and D. "standardised": R and D in spreads of normal images. "best": the same with squared
+    differences.
+    """
+    check_lam(lam)
+    names = LOSSES[check_score(score)]
+    residual, discrimination = (losses[name] for name in names)
+    if score != "paper":
+        if spreads is None:
+            raise ValueError(
+                f'score="{score}" needs the spreads of R and D on normal images: '
+                "detector.standardise(data.validation)"
+            )
+        residual, discrimination = (spreads(name, losses[name]) for name in names)
+    return anomaly_score(residual, discrimination, lam)

@@ -1,0 +1,134 @@
+"""Training: both losses, sampling, saving, and that an interruption leaves no trace."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from anogan_lib import DCGAN
+from anogan_lib.augmentation import differentiable, flip
+from anogan_lib.datasets.base import Split
+
+SHAPE = (16, 16, 1)
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Bright discs at random places: 48 images."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:16, :16]
+    centres = rng.uniform(5, 11, (48, 2, 1, 1))
+    near = (rows - centres[:, 0]) ** 2 + (columns - centres[:, 1]) ** 2 < 16
+    return np.where(near, 0.8, -0.8).astype("float32")[..., None]
+
+
+def small(**settings):
+    return DCGAN(**{"image_shape": SHAPE, "latent_dim": 4, "width": 8, "seed": 3} | settings)
+
+
+def test_default_is_64x64_colour():
+    assert DCGAN().image_shape == (64, 64, 3)
+
+
+def test_training_moves_both_networks_and_records_both_losses(images):
+    gan = small()
+    before = [w.copy() for w in gan.trained.get_weights() + gan.discriminator.get_weights()]
+    history = gan.train(images, epochs=3, batch_size=16, verbose=False)
+    assert len(history.d_loss) == len(history["g_loss"]) == len(history.history["seconds"]) == 3
+    after = gan.trained.get_weights() + gan.discriminator.get_weights()
+    assert all(not np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+    assert gan.sample(5, seed=1).shape == (5, *SHAPE)
+    np.testing.assert_array_equal(gan.sample(5, seed=1), gan.sample(5, seed=1))
+    assert not np.array_equal(gan.sample(5, seed=1), gan.sample(5, seed=2))
+
+
+def test_samples_come_to_look_like_the_images(images):
+    gan = small(augment="", ema_decay=0.9, learning_rate=2e-3)
+    gan.train(images, epochs=80, batch_size=16, verbose=False)
+    mean, generated = images.mean(axis=0), gan.sample(64).mean(axis=0)
+    assert np.corrcoef(mean.ravel(), generated.ravel())[0, 1] > 0.8
+
+
+def test_interrupted_equals_uninterrupted(images, tmp_path):
+    options = {"batch_size": 16, "checkpoint_every": 1, "verbose": False}
+    whole = small(flips=True, augment="translation,colour")
+    history = whole.train(images, epochs=4, checkpoint_dir=tmp_path / "whole", **options)
+    small(flips=True, augment="translation,colour").train(
+        images, epochs=2, checkpoint_dir=tmp_path / "cut", **options
+    )
+    resumed = small(flips=True, augment="translation,colour")
+    resumed_history = resumed.train(images, epochs=4, checkpoint_dir=tmp_path / "cut", **options)
+    np.testing.assert_allclose(resumed_history.g_loss, history.g_loss, rtol=1e-4)
+    for a, b in zip(whole.generator.get_weights(), resumed.generator.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_a_finished_run_is_not_trained_further(images, tmp_path):
+    options = {"epochs": 2, "batch_size": 16, "checkpoint_dir": tmp_path, "verbose": False}
+    first = small()
+    first.train(images, **options)
+    second = small()
+    assert len(second.train(images, **options).d_loss) == 2
+    np.testing.assert_array_equal(second.sample(2), first.sample(2))
+
+
+def test_a_checkpoint_of_other_settings_is_refused(images, tmp_path):
+    small().train(images, epochs=1, batch_size=16, checkpoint_dir=tmp_path, verbose=False)
+    with pytest.raises(ValueError, match="other settings"):
+        small(width=4).train(images, epochs=2, batch_size=16, checkpoint_dir=tmp_path, verbose=False)
+
+
+def test_a_callback_ends_training_and_keeps_what_was_learned(images):
+    gan = small()
+    history = gan.train(images, epochs=9, batch_size=16, on_epoch=lambda _, logs: True, verbose=False)
+    assert len(history.d_loss) == 1
+    assert int(gan.epochs_done) == 1
+
+
+@pytest.mark.parametrize("settings", [{"normalisation": "spectral"}, {"r1": 1.0}, {"normalisation": None}])
+def test_what_the_literature_offers_is_a_plain_argument(images, settings):
+    history = small(**settings).train(images, epochs=1, batch_size=16, verbose=False)
+    assert np.isfinite(history.d_loss[0] + history.g_loss[0])
+
+
+def test_split_array_and_dataset_train_alike(images):
+    ways = [images, Split(images), tf.data.Dataset.from_tensor_slices(images).batch(16)]
+    counts = []
+    for way in ways:
+        gan = small()
+        gan.train(way, epochs=1, batch_size=16, verbose=False)
+        counts.append(int(gan.steps_done))
+    assert counts == [3, 3, 3]
+
+
+def test_saved_and_loaded_samples_agree(images, tmp_path):
+    gan = small()
+    gan.train(images, epochs=1, batch_size=16, verbose=False)
+    gan.save(tmp_path)
+    loaded = DCGAN.load(tmp_path)
+    np.testing.assert_allclose(loaded.sample(3), gan.sample(3), atol=1e-6)
+    np.testing.assert_allclose(loaded.discriminator(images), gan.discriminator(images), atol=1e-5)
+
+
+def test_errors_say_what_is_right(images, tmp_path):
+    with pytest.raises(ValueError, match=r"size=\(16, 16\)"):
+        small().train(np.zeros((4, 32, 32, 1), "float32"), epochs=1)
+    with pytest.raises(FileNotFoundError, match="no DCGAN"):
+        DCGAN.load(tmp_path)
+    with pytest.raises(ValueError, match="sphere, normal"):
+        small(prior="uniform")
+    with pytest.raises(ValueError, match="translation, colour"):
+        small(augment="mixup")
+
+
+def test_augmentation_is_differentiable_and_drawn_per_image():
+    seed = tf.constant((1, 2), tf.int64)
+    x = tf.tile(tf.random.stateless_uniform((1, 16, 16, 1), (0, 0)), (8, 1, 1, 1))
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = differentiable(x, "translation,colour", seed)
+    assert float(tf.norm(tape.gradient(y, x))) > 0
+    assert len({y.numpy()[i].tobytes() for i in range(8)}) > 1
+    np.testing.assert_array_equal(differentiable(x, "", seed), x)
+    flipped = flip(x, seed).numpy()
+    four = [x[0].numpy()[::a, ::b] for a in (1, -1) for b in (1, -1)]
+    assert all(any(np.array_equal(image, way) for way in four) for image in flipped)

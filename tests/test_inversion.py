@@ -1,0 +1,144 @@
+"""The search for z: its gradient, its independence of batch and order, its starts, its trace."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from anogan_lib import DCGAN, AnoGAN, scoring
+
+SHAPE = (16, 16, 1)
+
+
+@pytest.fixture(scope="module")
+def gan():
+    """Random weights will do here: what is tested is the search, not the picture."""
+    return DCGAN(SHAPE, latent_dim=6, width=8, seed=1)
+
+
+@pytest.fixture(scope="module")
+def detector(gan):
+    return AnoGAN(gan, score="paper", steps=20)
+
+
+@pytest.fixture(scope="module")
+def images(gan):
+    rng = np.random.default_rng(0)
+    return np.clip(gan.sample(9, seed=5) + 0.1 * rng.standard_normal((9, *SHAPE)), -1, 1).astype("float32")
+
+
+@pytest.mark.parametrize("squared", [False, True])
+def test_gradient_equals_finite_differences(detector, images, squared):
+    search, weights = detector.search, tf.constant((0.7, 0.3))
+    x = tf.constant(images[:3])
+    feature_x = search.features_of(x)
+    z = tf.random.stateless_normal((3, 6), (1, 1))
+    gradient = search.gradient(x, feature_x, z, weights, squared).numpy()
+    for coordinate in range(6):
+        step = 1e-2 * tf.one_hot(coordinate, 6)[None]
+        up, down = (search.objective(x, feature_x, z + s, weights, squared).numpy() for s in (step, -step))
+        np.testing.assert_allclose(gradient[:, coordinate], (up - down) / 2e-2, rtol=0.15, atol=0.2)
+
+
+@pytest.mark.parametrize("score", ["paper", "best"])
+def test_a_score_depends_on_neither_batch_nor_order(gan, images, score):
+    detector = AnoGAN(gan, score=score, steps=30)
+    detector.standardise(images)
+    together = detector.invert(images).scores()
+    order = np.random.default_rng(1).permutation(len(images))
+    np.testing.assert_allclose(detector.invert(images[order]).scores(), together[order], rtol=1e-4, atol=1e-4)
+    alone = np.concatenate([detector.invert(images[i : i + 1]).scores() for i in range(len(images))])
+    np.testing.assert_allclose(alone, together, rtol=1e-4, atol=1e-4)
+    small = detector.invert(images, batch_size=2).scores()
+    np.testing.assert_allclose(small, together, rtol=1e-4, atol=1e-4)
+
+
+def test_the_search_finds_images_the_generator_made(gan):
+    made = gan.sample(6, seed=9)
+    detector = AnoGAN(gan, score="paper")
+    start, found = detector.invert(made, steps=0), detector.invert(made, steps=300, restarts=3)
+    assert (found.residual < 0.5 * start.residual).all()
+
+
+def test_more_restarts_are_never_worse(detector, images):
+    one, three = (detector.invert(images, restarts=n) for n in (1, 3))
+    assert (three.scores() <= one.scores() + 1e-3).all()
+    assert (three.scores() < one.scores() - 1e-3).any()
+
+
+def test_starts_are_drawn_from_seed_and_restart(detector, images):
+    first = detector.invert(images, steps=0)
+    np.testing.assert_array_equal(first.z, np.repeat(first.z[:1], len(images), axis=0))
+    np.testing.assert_array_equal(detector.invert(images[:1], steps=0).z, first.z[:1])
+    assert not np.allclose(detector.invert(images[:1], steps=0, seed=7).z, first.z[:1])
+
+
+def test_the_sphere_holds_the_search(detector, images):
+    np.testing.assert_allclose(np.linalg.norm(detector.invert(images).z, axis=1), np.sqrt(6), rtol=1e-4)
+
+
+def test_without_the_sphere_z_may_leave(images):
+    free = AnoGAN(DCGAN(SHAPE, latent_dim=6, width=8, prior="normal", seed=1), score="paper", steps=50)
+    assert np.ptp(np.linalg.norm(free.invert(images).z, axis=1)) > 0.01
+
+
+def test_trace_records_the_search(detector, images):
+    found = detector.invert(images, steps=25, restarts=2, trace=True)
+    trace = found.trace
+    assert trace.steps.tolist() == [0, 10, 20, 25]
+    assert trace.z.shape == (4, len(images), 6)
+    np.testing.assert_allclose(trace.residual[-1], found.residual)
+    np.testing.assert_allclose(trace.discrimination[-1], found.discrimination)
+    assert trace.residual[-1].sum() < trace.residual[0].sum()
+    np.testing.assert_allclose(
+        detector.invert(images, steps=25, restarts=2).residual, found.residual, rtol=1e-4
+    )
+
+
+def test_what_is_found_is_what_the_formulas_say(detector, images):
+    found = detector.invert(images)
+    np.testing.assert_allclose(found.reconstruction, detector.gan(found.z), atol=1e-5)
+    np.testing.assert_allclose(
+        found.residual, np.abs(images - found.reconstruction).sum(axis=(1, 2, 3)), rtol=1e-4
+    )
+    f = [detector.features(each, training=False).numpy() for each in (images, found.reconstruction)]
+    np.testing.assert_allclose(found.discrimination, np.abs(f[0] - f[1]).sum(axis=(1, 2, 3)), rtol=1e-3)
+    np.testing.assert_allclose(
+        found.scores(lam=0.3, score="paper"), 0.7 * found.residual + 0.3 * found.discrimination, rtol=1e-5
+    )
+    np.testing.assert_allclose(found.maps(signed=True), (images - found.reconstruction).mean(-1), atol=1e-5)
+
+
+def test_datasets_are_searched_like_arrays(detector, images):
+    dataset = tf.data.Dataset.from_tensor_slices((images, np.zeros(len(images), int))).batch(4)
+    np.testing.assert_allclose(detector.invert(dataset).residual, detector.invert(images).residual, rtol=1e-4)
+
+
+def test_one_graph_serves_every_batch_size(detector, images):
+    before = None
+    for count in (9, 5, 3):
+        detector.invert(images[:count])
+        now = detector.search.descend.experimental_get_tracing_count()
+        before = before if before is not None else now
+    detector.invert(images[:7])
+    assert detector.search.descend.experimental_get_tracing_count() <= before + 2
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"init": "encoder"}, "fit_encoder"),
+        ({"init": "zero"}, '"random" or "encoder"'),
+        ({"steps": -1}, "at least 0"),
+        ({"lam": 2.0}, r"\[0, 1\]"),
+        ({"score": "mean"}, "paper, standardised, best"),
+    ],
+)
+def test_bad_options_get_one_sentence(detector, images, options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        detector.invert(images, **options)
+
+
+def test_scores_need_spreads_where_they_are_standardised(detector, images):
+    with pytest.raises(ValueError, match="standardise"):
+        detector.invert(images).scores(score="standardised")
+    assert scoring.DEFAULT_LAM["paper"] == detector.lam

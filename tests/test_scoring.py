@@ -1,0 +1,64 @@
+"""The formulas, against plain NumPy loops."""
+
+import numpy as np
+import pytest
+
+from anogan_lib import scoring
+
+
+@pytest.fixture
+def pair():
+    rng = np.random.default_rng(0)
+    return rng.uniform(-1, 1, (3, 5, 4, 2)).astype("float32"), rng.uniform(-1, 1, (3, 5, 4, 2)).astype(
+        "float32"
+    )
+
+
+def test_losses_are_sums_over_each_image(pair):
+    x, y = pair
+    for i in range(3):
+        total = sum(abs(float(a) - float(b)) for a, b in zip(x[i].ravel(), y[i].ravel(), strict=True))
+        assert float(scoring.residual_loss(x, y)[i]) == pytest.approx(total, rel=1e-5)
+        assert float(scoring.discrimination_loss(x, y)[i]) == pytest.approx(total, rel=1e-5)
+        squares = sum((float(a) - float(b)) ** 2 for a, b in zip(x[i].ravel(), y[i].ravel(), strict=True))
+        assert float(scoring.squared_loss(x, y)[i]) == pytest.approx(squares, rel=1e-5)
+
+
+def test_lambda_weighs_discrimination():
+    assert scoring.anomaly_score(10.0, 2.0, 0.0) == 10
+    assert scoring.anomaly_score(10.0, 2.0, 1.0) == 2
+    assert scoring.anomaly_score(10.0, 2.0, 0.25) == 8
+
+
+def test_maps_average_over_channels(pair):
+    x, y = pair
+    signed = np.asarray(scoring.residual_map(x, y, signed=True))
+    assert signed.shape == (3, 5, 4)
+    np.testing.assert_allclose(signed, (x - y).mean(axis=3), atol=1e-6)
+    assert (np.asarray(scoring.residual_map(x, y)) >= np.abs(signed) - 1e-6).all()
+
+
+def test_standardised_normal_images_have_mean_0_and_spread_1():
+    losses = {"residual": np.random.default_rng(0).gamma(3, 20, 50)}
+    standardised = scoring.Standardisation.of(losses)("residual", losses["residual"])
+    assert standardised.mean() == pytest.approx(0, abs=1e-9)
+    assert standardised.std() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("score", scoring.SCORES)
+def test_lambda_keeps_its_meaning_in_every_score(score):
+    rng = np.random.default_rng(1)
+    losses = {name: rng.gamma(2, 5, 20) for name in ("residual", "discrimination", *scoring.LOSSES["best"])}
+    spreads = scoring.Standardisation.of(losses)
+    at = {lam: scoring.combine(losses, lam, score, spreads) for lam in (0.0, 0.3, 1.0)}
+    np.testing.assert_allclose(at[0.3], 0.7 * at[0.0] + 0.3 * at[1.0])
+    assert np.argmax(at[1.0]) == np.argmax(losses[scoring.LOSSES[score][1]])
+
+
+def test_what_is_refused_says_what_is_right():
+    with pytest.raises(ValueError, match=r"\[0, 1\]"):
+        scoring.check_lam(1.5)
+    with pytest.raises(ValueError, match="paper, standardised, best"):
+        scoring.check_score("raw")
+    with pytest.raises(ValueError, match="standardise"):
+        scoring.combine({"residual": 0, "discrimination": 0}, 0.5, "standardised", None)
