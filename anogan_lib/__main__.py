@@ -1,0 +1,8 @@
+"""`python -m anogan_lib` is the command `anogan`."""
+
+import sys
+
+from anogan_lib.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,307 @@
+"""The command line: `anogan demo`, `train`, `score`, `evaluate`, `data`.
+
+Each command is a short walk through the library. What is heavy is imported inside the commands, so that
+`--help` answers at once.
+"""
+
+import argparse
+import os
+import shlex
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+READY = Path(__file__).resolve().parent.parent / "weights" / "hazelnut"
+
+DATA_HELP = """\
+DATA is one of
+  hazelnut           rendered hazelnuts with four kinds of defect, built in
+  digits:8           real handwritten 8x8 digits that come with scikit-learn; 8 is the normal class
+  mnist:8            MNIST, and fashion_mnist:3; found under $ANOGAN_DATA or downloaded by Keras
+  mvtec:hazelnut     a category of MVTec AD, found under $ANOGAN_DATA or downloaded
+  a path             a folder in MVTec AD's layout (train/good, test/good, test/<defect>, and masks in
+                     ground_truth/<defect>), one that holds a folder good/, or a flat folder of good images
+"""
+EXAMPLES = """\
+from nothing to found defects:
+  anogan demo                                     figures and pictures in results/demo
+
+your own parts:
+  anogan train photos/good --out my_detector --size 64 --encoder
+  anogan score my_detector photos/new --csv scores.csv --overlays pictures
+  anogan evaluate my_detector photos              where photos/ holds good and bad parts, folder by folder
+
+`anogan COMMAND --help` tells more of each command.
+"""
+
+
+# ---- the commands
+
+
+def demo(args) -> None:
+    """The whole way on built-in data with ready weights."""
+    from anogan_lib import AnoGAN, datasets, files
+
+    out = Path("results/demo")
+    detector = AnoGAN.load(READY)
+    data = datasets.load("hazelnut", size=detector.image_shape[:2])
+    print(f"{len(data.test)} test images of rendered hazelnuts, none of which the detector was trained on")
+    evaluation = detector.evaluate(data, progress=True)
+    print(f"\n{evaluation}\n")
+    _write_evaluation(evaluation, out / "evaluation.json", out / "scores.csv")
+    pictures, found = files.Pictures(out), detector.predict(data.test)
+    for i, name in enumerate(data.test.names):
+        pictures.write(Path(str(name)), data.test.images[i], found, i)
+    print(f"pictures in {out}/ (NAME.png: image, similar image, anomalies; NAME_overlay.png: where they are)")
+    print(f"each image's score in {out / 'scores.csv'}, every figure in {out / 'evaluation.json'}")
+
+
+def train(args) -> None:
+    """Train a DCGAN on normal images, fit a detector round it, save both with a card."""
+    out, checkpoint = Path(args.out), Path(args.out) / "checkpoint"
+    finished, begun = (out / "detector.json").is_file(), checkpoint.is_dir()
+    if (finished or begun) and not args.resume:
+        what = "a detector" if finished else "an unfinished training"
+        raise ValueError(f"{out} already holds {what}; go on with --resume, or choose another --out.")
+    if finished and not begun:
+        raise ValueError(f"{out} holds a detector but no checkpoint to go on from; choose another --out.")
+
+    from anogan_lib import DCGAN, AnoGAN, datasets, files, thresholds
+
+    data = datasets.load(args.data, size=args.size)
+    print(data.summary())
+    thresholds.conformal(
+        range(len(data.calibration)), args.false_alarm_rate
+    )  # refused now, not after training
+    settings = {name: value for name in ("latent_dim", "width") if (value := getattr(args, name)) is not None}
+    gan = DCGAN(image_shape=data.image_shape, seed=args.seed, **settings)
+    out.mkdir(parents=True, exist_ok=True)
+    history = gan.train(data.train, epochs=args.epochs, checkpoint_dir=checkpoint)
+    started = time.perf_counter()
+    detector = AnoGAN(gan, seed=args.seed)
+    detector.fit(data, false_alarm_rate=args.false_alarm_rate, encoder=args.encoder)
+    card = {
+        "data": args.data,
+        "description": data.description,
+        "command": args.command,
+        "image_shape": list(data.image_shape),
+        "images": {name: len(getattr(data, name)) for name in ("train", "validation", "calibration", "test")},
+        "seed": args.seed,
+        "epochs": len(history["d_loss"]),
+        "minutes": round((sum(history["seconds"]) + time.perf_counter() - started) / 60, 1),
+        "threshold": detector.threshold,
+        "results": {},
+    }
+    files.write_detector(
+        detector, out, card
+    )  # before the evaluation: what was trained is kept whatever comes
+    if len(set(data.test.labels)) == 2:
+        evaluation = detector.evaluate(data, progress=True)
+        figures = evaluation.to_dict()
+        card["results"] = {name: figures[name] for name in RESULTS if figures.get(name) is not None}
+        files.write_detector(detector, out, card)
+        print(f"\n{evaluation}\n")
+    print(f"detector in {out}/, threshold {detector.threshold:.4g}; use it with: anogan score {out} PATH...")
+
+
+def score(args) -> None:
+    """Score images as they are read; a row for each, written at once."""
+    from anogan_lib import files
+
+    found_files = list(files.find(args.paths))
+    detector = _load_detector(args)
+    pictures = files.Pictures(args.overlays) if args.overlays else None
+    rows: list[dict] = []
+    with ExitStack() as stack:
+        if args.json:
+            stack.callback(
+                lambda: rows and files.write_json(args.json, _settings(detector) | {"images": rows})
+            )
+        write = None
+        for batch, images in files.read_batches(found_files, detector.image_shape):
+            found = detector.predict(images)
+            kinds, labels = zip(*(files.kind_of(file) for file, _ in batch), strict=True)
+            some = files.rows(found, [file.as_posix() for file, _ in batch], found.verdicts, kinds, labels)
+            # Opened only now: where nothing can be scored, an earlier file stays as it is.
+            write = write or (files.csv_writer(stack, args.csv) if args.csv else files.table_writer())
+            write(some)
+            rows += some
+            for i, (_, name) in enumerate(batch if pictures else ()):
+                pictures.write(name, images[i], found, i)
+    if not rows:
+        raise ValueError("Nothing could be scored: not one image could be read.")
+    anomalous = sum(row["verdict"] == "anomalous" for row in rows)
+    written = "".join(f"; {path}" for path in (args.csv, args.json, args.overlays) if path)
+    print(f"{len(rows)} images, {anomalous} anomalous (score above {detector.threshold:.4g}){written}")
+
+
+def evaluate(args) -> None:
+    """How good the detector is on labelled images, with the baselines beside it."""
+    from anogan_lib import datasets
+
+    detector = _load_detector(args)
+    data = datasets.load(args.data, size=detector.image_shape[:2])
+    evaluation = detector.evaluate(data, progress=True)
+    print(evaluation)
+    _write_evaluation(evaluation, args.json, args.csv)
+
+
+def describe(args) -> None:
+    """What is in a data set; with --out, the same as folders."""
+    from anogan_lib import datasets, files
+
+    out = args.out and Path(args.out)
+    if out and out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise ValueError(f"{out} exists and is not an empty folder; choose another --out.")
+    data = datasets.load(args.data)
+    print(data.summary())
+    if out:
+        print(f"\n{files.write_dataset(data, out)} images written to {out}/")
+
+
+RESULTS = (  # what a card tells of an evaluation
+    "auroc",
+    "average_precision",
+    "pixel_auroc",
+    "accuracy",
+    "trivial_accuracy",
+    "false_alarm_rate",
+    "hit_rate",
+    "baselines",
+)
+
+
+def _load_detector(args):
+    """The detector in its folder, with what the options set anew."""
+    from anogan_lib import AnoGAN
+
+    detector = AnoGAN.load(args.detector, lam=args.lam, score=args.score, steps=getattr(args, "steps", None))
+    if getattr(args, "false_alarm_rate", None) is not None:
+        detector.false_alarm_rate = args.false_alarm_rate
+    detector.threshold  # noqa: B018 - says at once where a calibration is missing, or too small for the rate
+    return detector
+
+
+def _settings(detector) -> dict:
+    return {
+        name: getattr(detector, name) for name in ("threshold", "false_alarm_rate", "lam", "score", "steps")
+    }
+
+
+def _write_evaluation(evaluation, json_path, csv_path) -> None:
+    from anogan_lib import files
+
+    if json_path:
+        files.write_json(json_path, evaluation.to_dict())
+    if csv_path:
+        verdicts = evaluation.scores > evaluation.threshold
+        with ExitStack() as stack:
+            write = files.csv_writer(stack, csv_path)
+            write(files.rows(evaluation, evaluation.names, verdicts, evaluation.kinds, evaluation.labels))
+
+
+# ---- options
+
+
+def _size(text: str) -> int | tuple[int, int]:
+    """`64` or `64x48`, height first."""
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() for side in sides):
+        raise argparse.ArgumentTypeError(f"64, or 64x48 for height 64 and width 48, is wanted, not {text!r}")
+    return int(sides[0]) if len(sides) == 1 else (int(sides[0]), int(sides[1]))
+
+
+def _parser() -> argparse.ArgumentParser:
+    layout = argparse.RawDescriptionHelpFormatter
+    about = "Learns from good images alone, then finds defects (AnoGAN, Schlegl et al. 2017)."
+    parser = argparse.ArgumentParser(
+        prog="anogan", description=about, epilog=f"{EXAMPLES}\n{DATA_HELP}", formatter_class=layout
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, run, purpose: str, epilog: str = ""):
+        """Adds a command; gives the function that adds its options."""
+        added = commands.add_parser(
+            name, help=purpose, description=f"{purpose.capitalize()}.", epilog=epilog, formatter_class=layout
+        )
+        added.set_defaults(run=run)
+        return added.add_argument
+
+    def add_detector(add):
+        add("detector", metavar="DETECTOR", help="a folder that anogan train wrote, or weights/hazelnut")
+        meaning = (
+            "paper: raw sums of R and D; standardised: both in spreads of normal images; best: squared, too"
+        )
+        add("--lam", type=float, metavar="L", help="lambda, the weight of D against R, 0 to 1")
+        add("--score", metavar="NAME", choices=("paper", "standardised", "best"), help=meaning)
+
+    rate = "share of normal images that may be called anomalous"
+    table = (
+        "FILE gets a row for each image: name, score, p_value, verdict, residual, discrimination, kind, label"
+    )
+
+    command("demo", demo, "find defects on built-in data with a ready detector")
+
+    add = command("train", train, "train a detector on images of good parts", DATA_HELP)
+    add("data", metavar="DATA", help="a data set, see below; only its normal images are learned from")
+    add("--out", metavar="DIR", required=True, help="folder for the detector")
+    add("--size", type=_size, metavar="S", help="64 or 64x48, 16 to 256 a side (default: the data's own)")
+    add("--latent-dim", type=int, metavar="N", help="length of z (default: 64)")
+    add(
+        "--width",
+        type=int,
+        metavar="W",
+        help="channels next to the image; time grows with its square (default: 32)",
+    )
+    add("--epochs", type=int, metavar="N", help="passes over the images in all (default: about 8,000 steps)")
+    add("--encoder", action="store_true", help="train f-AnoGAN's encoder too: scores in one pass, no search")
+    add("--resume", action="store_true", help="go on where an interrupted training stopped")
+    add("--seed", type=int, default=0, metavar="K", help="of weights, noise and order (default: 0)")
+    add("--false-alarm-rate", type=float, default=0.05, metavar="A", help=f"{rate} (default: 0.05)")
+
+    keeps = "What an option does not name stays as the detector has it."
+    add = command("score", score, "score images, one by one and folder by folder", keeps)
+    add_detector(add)
+    add("paths", metavar="PATH", nargs="+", help="images, and folders of them, searched to their ends")
+    add("--steps", type=int, metavar="N", help="steps of the search for z")
+    add("--false-alarm-rate", type=float, metavar="A", help=rate)
+    add("--csv", metavar="FILE", help=f"{table}; without it, a table is printed")
+    add("--json", metavar="FILE", help="the same rows, with the threshold and the settings")
+    add(
+        "--overlays",
+        metavar="DIR",
+        help="two pictures for each image: image, similar image, anomalies; an overlay",
+    )
+
+    add = command(
+        "evaluate", evaluate, "tell how good a detector is on labelled images", f"{keeps}\n\n{DATA_HELP}"
+    )
+    add_detector(add)
+    add("data", metavar="DATA", help="a data set, see below; its test images are scored")
+    add("--json", metavar="FILE", help="every figure, under the names of an Evaluation's attributes")
+    add("--csv", metavar="FILE", help=table)
+
+    add = command("data", describe, "tell what is in a data set", DATA_HELP)
+    add("data", metavar="DATA", help="a data set, see below")
+    add("--out", metavar="DIR", help="also write it there, as folders in MVTec AD's layout")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command: 0; 2 with one sentence on standard error where something is wrong; 130 interrupted."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no notes on this machine's processor
+    args = _parser().parse_args(argv)
+    args.command = shlex.join(["anogan", *argv])
+    try:
+        args.run(args)
+        return 0
+    except KeyboardInterrupt:
+        problem, code = "interrupted; what was written is kept.", 130
+    except (ValueError, OSError) as error:
+        problem, code = error, 2
+    from anogan_lib import files
+
+    files.complain(problem)
+    return code

@@ -1,0 +1,243 @@
+"""Files on the way in and out of the command line: images of a folder, rows, pictures, detectors, data sets.
+
+What is written is written whole or row by row, so that an interruption leaves nothing torn and loses nothing.
+"""
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from anogan_lib.datasets.images import natural_key, read_image, to_uint8
+
+COLUMNS = ("name", "score", "p_value", "verdict", "residual", "discrimination", "kind", "label")
+VERDICTS = ("normal", "anomalous")
+BATCH = 64  # images read, scored and written together
+
+
+def complain(error: BaseException | str) -> None:
+    """One line on standard error, clear of any progress bar."""
+    if isinstance(error, OSError) and error.strerror:
+        error = f"{error.filename or 'a file'}: {error.strerror}"
+    sentence = " ".join(str(error).split()) or type(error).__name__
+    tqdm.write(f"anogan: {sentence}", file=sys.stderr)
+
+
+# ---- in
+
+
+def find(paths: Iterable[str]) -> Iterator[tuple[Path, Path]]:
+    """Every file of `paths` once, folders searched to their ends in natural order.
+
+    Gives (file, name for its pictures). Left out are hidden files, and ground_truth folders: masks are no
+    photographs.
+    """
+    paths = [Path(path) for path in paths]
+    several = sum(path.is_dir() for path in paths) > 1
+    seen = set()
+    for path in paths:
+        folder = path if path.is_dir() else path.parent
+        found = [path]
+        if path.is_dir():
+            found = [
+                file for file in path.rglob("*") if file.is_file() and not _left_out(file.relative_to(path))
+            ]
+            found.sort(key=lambda file: [natural_key(part) for part in file.parts])
+            if not found:
+                complain(f"{path} holds no files.")
+        for file in found:
+            if file.resolve() not in seen:
+                seen.add(file.resolve())
+                name = file.relative_to(folder)
+                # The folder's own name keeps apart what several folders hold.
+                yield file, Path(path.resolve().name) / name if path.is_dir() and several else name
+
+
+def _left_out(relative: Path) -> bool:
+    return "ground_truth" in relative.parts or any(part.startswith(".") for part in relative.parts)
+
+
+def kind_of(file: Path) -> tuple[str | None, int | None]:
+    """Kind and label by the folder: good/ holds normal images, a folder beside it a kind of defect."""
+    folder = file.resolve().parent
+    if folder.name == "good":
+        return "good", 0
+    return (folder.name, 1) if (folder.parent / "good").is_dir() else (None, None)
+
+
+def read_batches(files: list, image_shape) -> Iterator[tuple[list, np.ndarray]]:
+    """(files, images (n, H, W, C)) of what can be read; a line on standard error names what cannot."""
+
+    def read(file: tuple[Path, Path]):
+        try:
+            return read_image(file[0], image_shape)
+        except OSError as error:
+            return ValueError(f"Cannot read {file[0]}: {error.strerror or error}.")
+        except ValueError as error:
+            return error
+
+    with ThreadPoolExecutor(4) as pool, tqdm(total=len(files), unit="image", desc="scoring") as bar:
+        for start in range(0, len(files), BATCH):
+            batch = files[start : start + BATCH]
+            images = list(pool.map(read, batch))
+            for error in images:
+                if isinstance(error, ValueError):
+                    complain(error)
+            good = [i for i, image in enumerate(images) if not isinstance(image, ValueError)]
+            if good:
+                yield [batch[i] for i in good], np.stack([images[i] for i in good])
+            bar.update(len(batch))
+
+
+# ---- out
+
+
+def write_text(path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, path)
+
+
+def write_json(path, content) -> None:
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def rows(found, names, verdicts, kinds, labels) -> list[dict]:
+    """A row for each image of a Prediction or an Evaluation; kind and label are None where unknown."""
+    return [
+        {
+            "name": str(names[i]),
+            "score": float(found.scores[i]),
+            "p_value": float(found.p_values[i]),
+            "verdict": VERDICTS[int(verdicts[i])],
+            "residual": float(found.residual[i]),
+            "discrimination": float(found.discrimination[i]),
+            "kind": None if kinds is None or kinds[i] is None else str(kinds[i]),
+            "label": None if labels is None or labels[i] is None else int(labels[i]),
+        }
+        for i in range(len(names))
+    ]
+
+
+def csv_writer(stack: ExitStack, path):
+    """Opens a CSV file and writes its head; gives a function that writes rows, on disk when it returns."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = stack.enter_context(path.open("w", newline="", encoding="utf-8"))
+    writer = csv.DictWriter(file, COLUMNS)
+    writer.writeheader()
+
+    def write(some: list[dict]) -> None:
+        writer.writerows(some)
+        file.flush()
+
+    return write
+
+
+def table_writer():
+    """Prints the head of a table; gives a function that prints rows."""
+    print(f"{'score':>10}  {'p-value':>8}  {'verdict':<9}  name")
+
+    def write(some: list[dict]) -> None:
+        for row in some:
+            print(
+                f"{row['score']:>10.4g}  {row['p_value']:>8.4f}  {row['verdict']:<9}  {row['name']}",
+                flush=True,
+            )
+
+    return write
+
+
+def write_image(path: Path, image) -> None:
+    """Image (H, W), (H, W, 1) or (H, W, 3) in [-1, 1] to a PNG file, its folders made."""
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = to_uint8(image)
+    Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels).save(path)
+
+
+class Pictures:
+    """Two files for each image: the classic three pictures, NAME.png, and the overlay, NAME_overlay.png."""
+
+    def __init__(self, folder):
+        self.folder, self.used = Path(folder), set()
+
+    def write(self, name: Path, image, found, i: int) -> None:
+        """Pictures of image (H, W, C), the i-th of the Prediction `found`."""
+        from anogan_lib import figures
+
+        stem = again = name.with_suffix("").as_posix()
+        count = 1
+        while {again, f"{again}_overlay"} & self.used:  # a.png and a.jpg become a.png and a-2.png
+            count += 1
+            again = f"{stem}-{count}"
+        self.used |= {again, f"{again}_overlay"}
+        path = self.folder / f"{again}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure = figures.comparison(image, found.reconstruction[i], found.maps[i], float(found.scores[i]))
+        figure.savefig(path)
+        write_image(self.folder / f"{again}_overlay.png", figures.overlay(image, found.maps[i]))
+
+
+def write_detector(detector, folder: Path, card: dict) -> None:
+    """Save beside the old files, then put each in its place; detector.json, which makes it one, last."""
+    unfinished = folder / ".unfinished"
+    detector.save(unfinished, card=card)
+    (unfinished / "card.md").write_text(_card_as_text(card), encoding="utf-8")
+    for file in sorted(unfinished.iterdir(), key=lambda file: file.name == "detector.json"):
+        os.replace(file, folder / file.name)
+    unfinished.rmdir()
+
+
+def _card_as_text(card: dict) -> str:
+    """The card as a small Markdown page."""
+
+    def short(value) -> str:
+        if isinstance(value, dict):
+            return ", ".join(f"{key} {short(each)}" for key, each in value.items())
+        return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+    lines = [
+        f"# Detector trained on {card['data']}",
+        "",
+        card["description"],
+        "",
+        f"    {card['command']}",
+        "",
+    ]
+    for name in ("image_shape", "images", "seed", "epochs", "minutes", "threshold"):
+        lines.append(f"- {name.replace('_', ' ')}: {short(card[name])}")
+    lines += [f"- {name.replace('_', ' ')}: {short(value)}" for name, value in card["results"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def write_dataset(data, out: Path) -> int:
+    """Write a data set as PNG files in MVTec AD's layout; returns the number of images."""
+    splits = [(name, getattr(data, name)) for name in ("train", "validation", "calibration", "test")]
+    total = sum(len(split) for _, split in splits)
+    counts: dict[str, int] = {}
+    with tqdm(total=total, unit="image", desc="writing") as bar:
+        for name, split in splits:
+            for i in range(len(split)):
+                one = split[i]  # a split of one image: no more is read
+                kind = str(one.kinds[0]) if name == "test" else "good"
+                folder = f"test/{kind}" if name == "test" else "train/good"
+                number = counts[folder] = counts.get(folder, -1) + 1
+                write_image(out / folder / f"{number:04d}.png", one.images[0])
+                if kind != "good" and one.masks is not None:
+                    write_image(
+                        out / "ground_truth" / kind / f"{number:04d}_mask.png", one.masks[0] * 2.0 - 1.0
+                    )
+                bar.update()
+    return total
