@@ -6,14 +6,29 @@ The names are imported at first use, so that `import anogan_lib` does not wait f
 """
 
 import importlib
+import os
 
 _HOMES = {"AnoGAN": "detector", "DCGAN": "dcgan"}
 __all__ = ["DCGAN", "AnoGAN", "datasets"]
 __version__ = "0.1.0"
 
 
+def _import_tensorflow() -> None:
+    """Import TensorFlow without its notes on this processor, which no setting of its own silences."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
 def __getattr__(name: str):
     if name in _HOMES:
+        _import_tensorflow()
         return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     try:
         return importlib.import_module(f"{__name__}.{name}")
