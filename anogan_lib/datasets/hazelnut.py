@@ -1,9 +1,8 @@
 """Rendered photographs of hazelnuts with MVTec AD's four defects and exact masks.
 
-A nut is a star-shaped solid r(direction) with a tip at one pole and a rough cap (hilum) at the other. Each
-ray of an orthographic camera is traced to it; colour and relief are functions of the place on the shell, so
-that the same seed gives the same nut at any size. Defects live on the shell too and foreshorten with it.
-Modelled on the look of the hazelnuts of MVTec AD (Bergmann et al. 2019); none of their pixels is used.
+The nuts come from `nut`. Defects live on the shell, on the tangent plane (u, v) of a place in view, and
+foreshorten with it. Modelled on the look of the hazelnuts of MVTec AD (Bergmann et al. 2019); none of their
+pixels is used.
 """
 
 from pathlib import Path
@@ -11,9 +10,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from anogan_lib.datasets import folders
+from anogan_lib.datasets import folders, nut
 from anogan_lib.datasets.base import AnomalyDataset, Split, split_normal
 from anogan_lib.datasets.images import from_uint8
+from anogan_lib.datasets.nut import WOOD, look_up, smooth, table, unit
 
 KINDS = ("crack", "cut", "hole", "print")
 SHIPPED = Path(__file__).parents[2] / "data" / "hazelnut"
@@ -23,219 +23,33 @@ _COUNTS = {"crack": 18, "cut": 17, "hole": 18, "print": 17}  # MVTec AD's test s
 _SUPERSAMPLING = 3
 _NOTICEABLE = 16.0  # grey levels, in any channel, from which a changed pixel belongs to the mask
 
-# Colours in grey levels under full light.
-_DARK, _LIGHT = np.array([97.0, 51.0, 44.0]), np.array([191.0, 107.0, 78.0])  # the shell's streaks
-_HAIR = np.array([176.0, 146.0, 128.0])
-_CAP_DARK, _CAP_LIGHT = np.array([94.0, 66.0, 54.0]), np.array([188.0, 138.0, 112.0])
-_WOOD = np.array([212.0, 160.0, 118.0])  # torn shell, freshly cut shell
-_SHINE, _VEIL = np.array([1.0, 0.86, 0.76]), np.array([9.0, 14.0, 17.0])
-_GROUND = np.array([38.0, 38.0, 42.5])
 _GLYPHS = {  # five rows of three
     **{"B": "110101110101110", "O": "111101101101111", "X": "101101010101101", "1": "110010010010111"},
     **{"R": "110101110101101", "K": "101101110101101", "E": "111100110100111", "4": "101101111001001"},
 }
 
 
-# ---- small tools ----
-
-
-def _smooth(low, high, x):
-    """Smooth step from 0 at `low` to 1 at `high`."""
-    t = np.clip((x - low) / (high - low), 0.0, 1.0)
-    return t * t * (3.0 - 2.0 * t)
-
-
-def _unit(v: np.ndarray) -> np.ndarray:
-    return v / np.linalg.norm(v, axis=-1, keepdims=True)
-
-
-def _table(rng: np.random.Generator, shape, blur, minus=None) -> np.ndarray:
-    """A periodic table of smooth noise, mean 0 and deviation 1; `minus`: a wider blur to take away."""
-    from scipy.ndimage import gaussian_filter
-
-    white = rng.standard_normal(shape)
-    table = gaussian_filter(white, blur, mode="wrap")
-    if minus is not None:
-        table -= gaussian_filter(white, minus, mode="wrap")
-    return (table - table.mean()) / table.std()
-
-
-def _look_up(table: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """Bilinear interpolation at row, column in turns: 0 to 1 spans the (periodic) table."""
-    from scipy.ndimage import map_coordinates
-
-    at = np.stack([row * table.shape[0], column * table.shape[1]])
-    return map_coordinates(table, at, order=1, mode="grid-wrap", prefilter=False)
-
-
-# ---- the nut ----
-
-
-def _draw_nut(rng: np.random.Generator) -> SimpleNamespace:
-    """Everything about one good nut and its photograph, in units of half the image's width."""
-    nut = SimpleNamespace()
-    # The pose: where the tip points (x right, y up, z towards the camera), turned at will about that axis.
-    towards = np.clip(rng.normal(-0.26, 0.4), -0.97, 0.97)
-    heading, roll = rng.uniform(0, 2 * np.pi, 2)
-    flat = np.sqrt(1 - towards**2)
-    axis = np.array([flat * np.cos(heading), flat * np.sin(heading), towards])
-    side = _unit(np.cross(axis, [-np.sin(heading), np.cos(heading), 0.0]))
-    other = np.cross(axis, side)
-    nut.pose = np.stack(  # rows: the nut's own x, y, z (tip) in the camera's axes
-        [np.cos(roll) * side + np.sin(roll) * other, np.cos(roll) * other - np.sin(roll) * side, axis]
-    )
-    nut.centre = rng.normal(0, 0.03, 2)
-    nut.size = np.clip(rng.normal(0.655, 0.028), 0.56, 0.74)
-    # The shape
-    nut.length = rng.normal(1.0, 0.055)
-    nut.tip, nut.tip_width = rng.uniform(0.1, 0.24), rng.uniform(0.32, 0.5)
-    nut.oval, nut.oval_at = rng.normal(0, 0.04), rng.uniform(0, 2 * np.pi)
-    nut.bumps = _table(rng, (16, 64), (2.0, 4.0))
-    nut.cap_axis = _unit(np.array([*rng.normal(0, 0.1, 2), -1.0]))
-    nut.cap_angle = rng.uniform(0.62, 0.8)
-    nut.cap_flat = np.cos(nut.cap_angle) * rng.uniform(0.99, 1.03)
-    nut.cap_bulge = rng.uniform(0.06, 0.13)
-    nut.cap_outline = _table(rng, (1, 64), (0.0, 3.0))
-    nut.teeth, nut.teeth_at = rng.integers(22, 34), rng.uniform()
-    # The surface
-    nut.streaks = _table(rng, (24, 512), (3.5, 3.5), minus=(3.5, 12.0))
-    nut.lines = _table(rng, (32, 1024), (3.0, 2.2), minus=(3.0, 8.0))
-    nut.fibres = _table(rng, (96, 1024), (3.0, 1.0))
-    nut.blotches = _table(rng, (16, 32), (1.6, 1.6))
-    nut.cap_fibres = _table(rng, (32, 384), (1.0, 1.3))
-    nut.cap_grain = _table(rng, (96, 96), (0.9, 0.9))
-    nut.cap_blotches = _table(rng, (32, 32), (2.5, 2.5))
-    nut.streak_depth = np.clip(rng.lognormal(-2.32, 0.42), 0.05, 0.26)
-    nut.lightness = rng.normal(0.5, 0.1)
-    nut.tint = np.array([1.0, 1.0, 1.0]) + rng.normal(0, 0.03) * np.array([0.3, -1.0, -1.2])
-    nut.hair, nut.hair_reach = rng.uniform(0.2, 1.3), rng.uniform(0.35, 0.75)
-    nut.cap_lightness = rng.normal(0.45, 0.16)
-    flecks = rng.integers(6, 26)
-    nut.flecks = _unit(rng.standard_normal((flecks, 3)))
-    nut.fleck_size, nut.fleck_light = rng.uniform(0.008, 0.024, flecks), rng.uniform(0.2, 1.0, flecks)
-    # The photograph
-    nut.light = _unit(np.array([rng.normal(0.0, 0.22), rng.normal(0.38, 0.15), 1.0]))
-    nut.ambient, nut.exposure = rng.uniform(0.4, 0.56), rng.normal(1.02, 0.055)
-    nut.gloss, nut.sharpness = rng.gamma(0.8, 28.0), rng.uniform(5, 28)
-    nut.ground = _GROUND + rng.normal(0, 1.3) + rng.normal(0, 0.5, 3)
-    nut.slope = rng.normal(0, 1.0, 2)
-    dust = rng.integers(0, 5)
-    nut.dust = rng.uniform(-1, 1, (dust, 2))
-    nut.dust_size, nut.dust_light = rng.uniform(0.006, 0.02, dust), rng.uniform(8, 45, dust)
-    return nut
-
-
-def _angles(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of points p (N, 3): the angle from the tip as a share of pi, and the azimuth in turns."""
-    return np.arctan2(np.hypot(p[:, 0], p[:, 1]), p[:, 2]) / np.pi, np.arctan2(p[:, 1], p[:, 0]) / (2 * np.pi)
-
-
-def _outside(nut: SimpleNamespace, p: np.ndarray) -> np.ndarray:
-    """Distance of points p (N, 3) beyond the shell along their own radius; below 0 inside. (N,)"""
-    norm = np.linalg.norm(p, axis=1)
-    theta, phi = _angles(p)
-    cosine = p[:, 2] / norm
-    radius = 1.0 + (nut.length - 1.0) * cosine**2 + nut.tip * np.exp(-theta * np.pi / nut.tip_width)
-    radius *= 1.0 + nut.oval * (1 - cosine**2) * np.cos(4 * np.pi * phi + nut.oval_at)
-    radius += 0.012 * (1 - cosine**2) * _look_up(nut.bumps, theta * 0.5, phi)
-    down = np.maximum(p @ nut.cap_axis / norm, 0.05)
-    away = np.sqrt(np.maximum(1 - down**2, 0.0)) / np.sin(nut.cap_angle)
-    plane = (nut.cap_flat + nut.cap_bulge * np.maximum(1 - away**2, 0.0)) / down
-    # A soft minimum: the cap cuts the body off, its edge is rounded.
-    gap = np.clip(0.5 + (radius - plane) / 0.08, 0.0, 1.0)
-    radius = radius * (1 - gap) + plane * gap - 0.04 * gap * (1 - gap)
-    return norm - radius
-
-
-def _trace(nut: SimpleNamespace, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where rays along -z through (x, y) (M,) meet the shell.
-
-    Returns:
-        hit (M,) bool; points and unit normals (hits, 3) in the nut's axes.
-    """
-    eye = (np.stack([x - nut.centre[0], y - nut.centre[1], np.zeros_like(x)], 1) / nut.size) @ nut.pose.T
-    ahead = nut.pose[:, 2]  # the camera's z in the nut's axes
-    z = np.sqrt(np.maximum(1.4**2 - np.sum(eye**2, axis=1), 0.0))
-    alive = np.arange(len(x))
-    for _ in range(28):
-        distance = _outside(nut, eye[alive] + z[alive, None] * ahead)
-        z[alive] -= 0.85 * distance
-        alive = alive[(np.abs(distance) > 1e-3) & (z[alive] > -0.6)]
-        if not len(alive):
-            break
-    p = eye + z[:, None] * ahead
-    hit = _outside(nut, p) < 0.01
-    p = p[hit]
-    here, step = _outside(nut, p), 0.012  # the step also rounds what is finer than a pixel
-    normal = np.stack([_outside(nut, p + step * e) - here for e in np.eye(3)], 1)
-    return hit, p, _unit(normal)
-
-
-def _paint(nut: SimpleNamespace, p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Albedo (N, 3) in grey levels and gloss (N,) of the good shell at points p (N, 3)."""
-    d = _unit(p)
-    theta, phi = _angles(p)
-    streak = _look_up(nut.streaks, theta * 0.5, phi)
-    streak -= 0.2 * (np.minimum(streak, 0) ** 2 - 0.5)  # dark ones are the sharper
-    line = _look_up(nut.lines, theta * 0.5, phi)
-    fibre = _look_up(nut.fibres, theta * 0.5, phi)
-    blotch = _look_up(nut.blotches, theta * 0.5, phi)
-    # Streaks fade towards the poles, where the meridians crowd.
-    crowd = _smooth(0.03, 0.25, theta) * (1 - 0.4 * _smooth(0.6, 0.85, theta))
-    grain = nut.streak_depth * (streak + 0.3 * line) + 0.05 * fibre
-    tone = nut.lightness + grain * (0.35 + 0.65 * crowd) + 0.08 * blotch
-    shell = _DARK + np.clip(tone, -0.3, 1.3)[:, None] * (_LIGHT - _DARK)
-    hair = 0.4 + 0.25 * streak + 0.25 * line + 0.2 * fibre
-    hair = nut.hair * np.exp(-((theta * np.pi / nut.hair_reach) ** 1.5)) * np.clip(hair, 0, 1.5)
-    shell += np.clip(hair, 0, 0.85)[:, None] * (_HAIR - shell)
-    for centre, size, light in zip(nut.flecks, nut.fleck_size, nut.fleck_light, strict=True):
-        spot = light * np.exp(-np.sum((d - centre) ** 2, 1) / (2 * size**2))
-        shell += spot[:, None] * (_WOOD - shell)
-
-    down = np.clip(d @ nut.cap_axis, -1, 1)
-    angle = np.arccos(down)
-    tooth = np.abs(((phi + nut.teeth_at) * nut.teeth) % 1.0 * 2 - 1)  # a triangle wave round the rim
-    edge = nut.cap_angle * (1 + 0.035 * _look_up(nut.cap_outline, 0 * phi, phi)) + 0.045 * (tooth - 0.5)
-    inner = angle / edge
-    radial = _look_up(nut.cap_fibres, inner * 0.6, phi)
-    grain = _look_up(nut.cap_grain, d[:, 0] * 0.7, d[:, 1] * 0.7)
-    patch = _look_up(nut.cap_blotches, 0.5 + 0.45 * d[:, 0], 0.5 + 0.45 * d[:, 1])
-    cap_tone = nut.cap_lightness + 0.13 * radial * np.clip(inner * 1.4, 0, 1) + 0.09 * grain + 0.11 * patch
-    cap_tone += 0.25 * (tooth - 0.4) * _smooth(0.8, 0.92, inner) + 0.1 * (1 - _smooth(0, 0.4, inner))
-    cap = _CAP_DARK + np.clip(cap_tone, 0, 1.2)[:, None] * (_CAP_LIGHT - _CAP_DARK)
-    inside = 1 - _smooth(0.97, 1.03, inner)
-    groove = np.exp(-(((inner - 1.02) / 0.04) ** 2))  # the dark line under the cap's edge
-    albedo = shell + inside[:, None] * (cap - shell)
-    albedo *= (1 - 0.35 * groove)[:, None] * nut.tint
-    gloss = (1 - 0.92 * inside) * np.clip(1 + 0.25 * streak + 0.3 * blotch, 0.2, 2)
-    return albedo, gloss
-
-
-# ---- the defects ----
-
-
-def _draw_defect(rng: np.random.Generator, nut: SimpleNamespace, kind: str) -> SimpleNamespace:
+def _draw_defect(rng: np.random.Generator, one: SimpleNamespace, kind: str) -> SimpleNamespace:
     """Where a defect sits on the visible side, and its random shape."""
     for attempt in range(60):  # not on the cap, not on the tip, not at the very edge
         reach, turn = (0.72 + 0.003 * attempt) * np.sqrt(rng.uniform()), rng.uniform(0, 2 * np.pi)
         seen = np.array([reach * np.cos(turn), reach * np.sin(turn), np.sqrt(1 - reach**2)])
-        centre = nut.pose @ seen
-        beyond = np.arccos(centre @ nut.cap_axis) - nut.cap_angle
+        centre = one.pose @ seen
+        beyond = np.arccos(centre @ one.cap_axis) - one.cap_angle
         # A crack would rather start at the cap.
         fits = 0.4 < beyond < 0.5 if kind == "crack" and attempt < 40 else beyond > 0.22
         if fits and centre[2] < 0.9:
             break
-    along = _unit(np.cross(np.cross(centre, nut.cap_axis), centre))  # down the meridian, towards the cap
+    along = unit(np.cross(np.cross(centre, one.cap_axis), centre))  # down the meridian, towards the cap
     turned = {"crack": rng.normal(0, 0.3), "print": rng.normal(np.pi / 2, 0.5)}
     angle = turned.get(kind, rng.uniform(0, np.pi))
     across = np.cross(centre, along)
     flaw = SimpleNamespace(kind=kind, centre=centre)
     flaw.u = np.cos(angle) * along + np.sin(angle) * across
     flaw.v = np.cross(centre, flaw.u)
-    flaw.rough = _table(rng, (64, 64), (1.5, 1.5))
-    flaw.coarse = _table(rng, (64, 64), (3.5, 3.5))
-    flaw.size = rng.uniform()
-    flaw.opacity = rng.uniform()
+    flaw.rough = table(rng, (64, 64), (1.5, 1.5))
+    flaw.coarse = table(rng, (64, 64), (3.5, 3.5))
+    flaw.size, flaw.opacity = rng.uniform(size=2)
     flaw.light = rng.uniform(0.78, 1.0)
     flaw.word = "".join(rng.choice(list(_GLYPHS), rng.integers(3, 5)))
     flaw.bend = rng.normal(0, 0.25)
@@ -244,9 +58,9 @@ def _draw_defect(rng: np.random.Generator, nut: SimpleNamespace, kind: str) -> S
 
 def _apply(flaw: SimpleNamespace, p: np.ndarray, albedo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Lays a defect on the albedo (N, 3): the new albedo, and how much of the good shell is covered (N,)."""
-    d = _unit(p)
+    d = unit(p)
     u, v = d @ flaw.u, d @ flaw.v  # on the tangent plane, in radii of the nut
-    rough = _look_up(flaw.rough, u / 1.6, v / 1.6)
+    rough = look_up(flaw.rough, u / 1.6, v / 1.6)
     layers = {"hole": _hole, "crack": _crack, "cut": _cut, "print": _print}[flaw.kind](flaw, u, v, rough)
     front = (d @ flaw.centre > 0.2).astype(float)
     cover = np.zeros(len(p))
@@ -259,31 +73,31 @@ def _apply(flaw: SimpleNamespace, p: np.ndarray, albedo: np.ndarray) -> tuple[np
 
 def _hole(flaw, u, v, rough):
     """A dark hole with a torn, pale rim and a glimpse of the inner wall."""
-    coarse = _look_up(flaw.coarse, 0.5 + u / 1.6, 0.5 + v / 1.6)
+    coarse = look_up(flaw.coarse, 0.5 + u / 1.6, 0.5 + v / 1.6)
     radius = (0.12 + 0.1 * flaw.size**1.5) * (1 + 0.14 * coarse + 0.06 * rough)
     q = np.hypot(u * (1 + flaw.bend), v * (1 - flaw.bend)) / radius
-    rim = 1 - _smooth(1.24, 1.38, q + 0.14 * rough)
-    inside = 1 - _smooth(0.94, 1.04, q)
-    wall = _smooth(0.3, 1.1, q) * np.clip((u - 0.4 * v) / radius * 0.6, 0, 1)
-    dark = np.array([34.0, 25.0, 22.0]) + wall[:, None] * (0.55 * _WOOD)
-    return [(rim, flaw.light * _WOOD * (1 + 0.08 * rough[:, None])), (inside, dark)]
+    rim = 1 - smooth(1.24, 1.38, q + 0.14 * rough)
+    inside = 1 - smooth(0.94, 1.04, q)
+    wall = smooth(0.3, 1.1, q) * np.clip((u - 0.4 * v) / radius * 0.6, 0, 1)
+    dark = np.array([34.0, 25.0, 22.0]) + wall[:, None] * (0.55 * WOOD)
+    return [(rim, flaw.light * WOOD * (1 + 0.08 * rough[:, None])), (inside, dark)]
 
 
 def _crack(flaw, u, v, rough):
     """A jagged dark line that widens towards the cap, with pale broken edges."""
     half = 0.38 + 0.14 * flaw.size
-    fine, wide = _look_up(flaw.rough, u / 0.9, 0.31 + 0 * u), _look_up(flaw.coarse, u / 2.2, 0.7 + 0 * u)
+    fine, wide = look_up(flaw.rough, u / 0.9, 0.31 + 0 * u), look_up(flaw.coarse, u / 2.2, 0.7 + 0 * u)
     v = v - 0.012 * fine - 0.025 * wide - flaw.bend * 0.6 * u**2
     offset = np.abs(v)
     along = (u + half) / (2 * half)
-    taper = _smooth(0.0, 0.1, along) * (1 - _smooth(0.9, 1.0, along))
+    taper = smooth(0.0, 0.1, along) * (1 - smooth(0.9, 1.0, along))
     width = (0.016 + 0.05 * np.clip(along, 0, 1)) * (0.75 + 0.5 * flaw.opacity) * taper
     torn = np.where(v > 0, 0.06, 0.025) if flaw.bend > 0 else np.where(v > 0, 0.025, 0.06)
-    edge = width + torn * taper * (1 + 0.4 * rough) * _smooth(0.15, 0.6, along)
-    pale = 1 - _smooth(-0.008, 0.008, offset - edge)
-    gap = 1 - _smooth(-0.008, 0.008, offset - width)
+    edge = width + torn * taper * (1 + 0.4 * rough) * smooth(0.15, 0.6, along)
+    pale = 1 - smooth(-0.008, 0.008, offset - edge)
+    gap = 1 - smooth(-0.008, 0.008, offset - width)
     there = taper > 0
-    return [(pale * there, 0.92 * flaw.light * _WOOD), (gap * there, np.array([30.0, 21.0, 19.0]))]
+    return [(pale * there, 0.92 * flaw.light * WOOD), (gap * there, np.array([30.0, 21.0, 19.0]))]
 
 
 def _cut(flaw, u, v, rough):
@@ -291,9 +105,9 @@ def _cut(flaw, u, v, rough):
     half = 0.36 + 0.2 * flaw.size
     taper = np.sqrt(np.clip(1 - (u / half) ** 2, 0, 1))
     width = (0.055 + 0.025 * flaw.size) * taper * (1 + 0.12 * rough)
-    body = (1 - _smooth(-0.01, 0.01, np.abs(v) - width)) * (taper > 0)
-    shadow = 0.8 * body * _smooth(0.35, 0.8, v / np.maximum(width, 1e-3))
-    wood = flaw.light * 1.06 * _WOOD * (1 + 0.06 * rough[:, None])
+    body = (1 - smooth(-0.01, 0.01, np.abs(v) - width)) * (taper > 0)
+    shadow = 0.8 * body * smooth(0.35, 0.8, v / np.maximum(width, 1e-3))
+    wood = flaw.light * 1.06 * WOOD * (1 + 0.06 * rough[:, None])
     return [(body, wood), (shadow, np.array([88.0, 54.0, 40.0]))]
 
 
@@ -306,24 +120,9 @@ def _print(flaw, u, v, rough):
 
     at = np.stack([3 - v / high * 5, (ink.shape[1] - 1) / 2 + u / high * 5 * 1.15])
     letters = map_coordinates(ink, at, order=1, mode="constant")
-    missed = _look_up(flaw.rough, u * 1.3, v * 1.3) + 0.5 * _look_up(flaw.coarse, u, v)
-    spray = _smooth(0.42, 0.62, letters + 0.06 * rough) * (1 - _smooth(0.75, 1.1, missed))
+    missed = look_up(flaw.rough, u * 1.3, v * 1.3) + 0.5 * look_up(flaw.coarse, u, v)
+    spray = smooth(0.42, 0.62, letters + 0.06 * rough) * (1 - smooth(0.75, 1.1, missed))
     return [((0.68 + 0.27 * flaw.opacity) * spray, flaw.light * np.array([250.0, 244.0, 236.0]))]
-
-
-# ---- the photograph ----
-
-
-def _shade(nut: SimpleNamespace, albedo, gloss, normal):
-    """Wrapped Lambert light, a darker rim and a soft highlight: colour (N, 3) in grey levels."""
-    seen = normal @ nut.pose  # in the camera's axes
-    lambert = np.clip((seen @ nut.light + 0.15) / 1.15, 0, 1)
-    rim = 0.7 + 0.3 * np.clip(seen[:, 2], 0, 1) ** 0.7
-    half = _unit(nut.light + np.array([0.0, 0.0, 1.0]))
-    shine = nut.gloss * gloss * np.clip(seen @ half, 0, 1) ** nut.sharpness
-    light = nut.exposure * (nut.ambient + (1 - nut.ambient) * lambert) * rim
-    veil = (1 - np.clip(seen[:, 2], 0, 1)) ** 1.5  # the sky, mirrored at grazing angles
-    return albedo * light[:, None] + shine[:, None] * _SHINE + veil[:, None] * _VEIL
 
 
 def render(seed, size=SHIPPED_SIZE, kind: str = "good") -> tuple[np.ndarray, np.ndarray]:
@@ -332,7 +131,7 @@ def render(seed, size=SHIPPED_SIZE, kind: str = "good") -> tuple[np.ndarray, np.
     The same seed gives the same nut at any size, and with any `kind` the same nut with that defect.
 
     Args:
-        seed: an int or a sequence of ints, none negative.
+        seed: an int or several, none negative.
         size: in pixels, one number (square) or (H, W), each at least 8; the nut spans the smaller side.
         kind: "good", "crack", "cut", "hole" or "print".
 
@@ -349,23 +148,23 @@ def render(seed, size=SHIPPED_SIZE, kind: str = "good") -> tuple[np.ndarray, np.
     if min(height, width) < 8:
         raise ValueError(f"size must be 8 pixels or more. Received: {size}")
     seed = [int(s) for s in np.atleast_1d(seed)]
-    nut = _draw_nut(np.random.default_rng([*seed, 0]))
+    one = nut.draw(np.random.default_rng([*seed, 0]))
     fine = [n * _SUPERSAMPLING for n in (height, width)]
     y, x = ((2 * np.arange(n) + 1 - n) / min(fine) for n in fine)
     x, y = (a.ravel() for a in np.meshgrid(x, -y))  # (M,) each, y upwards; 1 is half the smaller side
 
-    photo = _ground(nut, x, y)  # (M, 3)
-    near = np.flatnonzero(np.hypot(x - nut.centre[0], y - nut.centre[1]) < 1.25 * nut.size)
-    hit, p, normal = _trace(nut, x[near], y[near])
+    photo = nut.ground(one, x, y)  # (M, 3)
+    near = np.flatnonzero(np.hypot(x - one.centre[0], y - one.centre[1]) < 1.25 * one.size)
+    hit, p, normal = nut.trace(one, x[near], y[near])
     where = near[hit]
-    albedo, gloss = _paint(nut, p)
-    photo[where] = _shade(nut, albedo, gloss, normal)
+    albedo, gloss = nut.paint(one, p)
+    photo[where] = nut.shade(one, albedo, gloss, normal)
     clean = _shrink(photo, height, width)
     mask = np.zeros((height, width), bool)
     if kind != "good":
-        flaw = _draw_defect(np.random.default_rng([*seed, 1, KINDS.index(kind)]), nut, kind)
+        flaw = _draw_defect(np.random.default_rng([*seed, 1, KINDS.index(kind)]), one, kind)
         albedo, cover = _apply(flaw, p, albedo)
-        photo[where] = _shade(nut, albedo, gloss * (1 - cover), normal)
+        photo[where] = nut.shade(one, albedo, gloss * (1 - cover), normal)
         covered = np.zeros((len(x), 1))
         covered[where, 0] = cover
         good, clean = clean, _shrink(photo, height, width)
@@ -375,22 +174,10 @@ def render(seed, size=SHIPPED_SIZE, kind: str = "good") -> tuple[np.ndarray, np.
     return np.clip(np.rint(clean + grain), 0, 255).astype(np.uint8), mask
 
 
-def _ground(nut: SimpleNamespace, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The dark ground: a faint slope of light, dimmer beside the nut, a few specks of dust. (M, 3)"""
-    beside = np.hypot(x - nut.centre[0], y - nut.centre[1]) / nut.size
-    level = nut.slope[0] * x + nut.slope[1] * y - 7.0 * np.exp(-((beside / 1.15) ** 4))
-    for (left, up), size, light in zip(nut.dust, nut.dust_size, nut.dust_light, strict=True):
-        level += light * np.exp(-((x - left) ** 2 + (y - up) ** 2) / (2 * size**2))
-    return nut.ground + level[:, None]
-
-
 def _shrink(photo: np.ndarray, height: int, width: int) -> np.ndarray:
     """(M, C) averaged over blocks to (height, width, C)."""
     f = _SUPERSAMPLING
     return photo.reshape(height, f, width, f, -1).mean(axis=(1, 3))
-
-
-# ---- the data set ----
 
 
 def dataset_plan(seed: int = 0) -> list[tuple[str, str, str, tuple[int, int, int]]]:
