@@ -243,12 +243,14 @@ def test_images_in_any_container_are_the_same(split):
         slices(split.images),
         slices((split.images, split.labels)),
         slices((split.images, split.labels)).batch(4),
+        tf.data.Dataset.from_generator(lambda: iter(split.images), output_types=tf.float32),
         tf.data.Dataset.from_generator(lambda: iter(split.images), output_types=tf.float32).batch(2),
     ]
     for container in containers:
         for size in (1, 2, 7):
             batches = list(iterate_batches(container, size, image_shape=(8, 10, 3)))
-            assert max(map(len, batches)) <= size and batches[0].dtype == np.float32
+            assert [len(batch) for batch in batches] == {1: [1] * 5, 2: [2, 2, 1], 7: [5]}[size]
+            assert batches[0].dtype == np.float32
             assert np.array_equal(np.concatenate(batches), split.images)
         assert np.array_equal(as_array(container), split.images)
 
@@ -294,6 +296,11 @@ def test_wrong_datasets_are_refused_in_one_sentence(split):
         next(iterate_batches(split.batches(2).take(0), 2))
     with pytest.raises(ValueError, match=r"\[-1, 1\]"):
         next(iterate_batches(split.batches(2).map(lambda x: 5 * x), 2))
+    ragged = tf.data.Dataset.from_generator(lambda: iter([split.images, split.images[:, :4]]), tf.float32)
+    with pytest.raises(ValueError, match=r"\(8, 10, 3\) are wanted"):
+        list(iterate_batches(ragged, 2))
+    with pytest.raises(ValueError, match="Cannot batch"):
+        list(iterate_batches(ragged.unbatch().batch(10), 2))
     for size in (0, 1.5, True):
         with pytest.raises(ValueError, match="A batch holds a whole number"):
             split.batches(size)

@@ -195,11 +195,11 @@ def iterate_batches(images, batch_size: int, image_shape=None) -> Iterator[np.nd
     Args:
         images: an array (N, H, W, C), a Split, or a tf.data.Dataset of images or (image, label) pairs,
             batched or not; values in [-1, 1].
-        batch_size: most images in a batch.
+        batch_size: images in a batch, however many there are in those of a dataset.
         image_shape: (H, W, C) that all must have, or None.
 
     Yields:
-        float32 arrays (n, H, W, C), n at most `batch_size`, in order.
+        float32 arrays (batch_size, H, W, C) in order, the last one smaller.
 
     Raises:
         ValueError: wrong rank, shape or channels, values outside [-1, 1], NaN, no images at all.
@@ -210,24 +210,29 @@ def iterate_batches(images, batch_size: int, image_shape=None) -> Iterator[np.nd
     elif hasattr(images, "element_spec"):
         blocks = (block for block, _ in _dataset_blocks(images, batch_size))
     else:
-        blocks = [check_images(images, image_shape)]
-    block = None
+        blocks = [images]
+    rest = None  # what does not fill a batch waits for the next block
     for block in blocks:
         block = check_images(block, image_shape)
-        for i in range(0, len(block), batch_size):
+        image_shape = block.shape[1:]
+        block = block if rest is None or not len(rest) else np.concatenate([rest, block])
+        full = len(block) - len(block) % batch_size
+        for i in range(0, full, batch_size):
             yield block[i : i + batch_size]
-    if block is None:
+        rest = block[full:]
+    if rest is None:
         raise ValueError("There are no images: at least one is wanted.")
+    if len(rest):
+        yield rest
 
 
 def as_array(images) -> np.ndarray:
     """All images as one float32 array (N, H, W, C); takes what `iterate_batches` takes."""
     if isinstance(images, Split):
         return images.images
-    blocks = list(iterate_batches(images, 256))
-    if len({block.shape[1:] for block in blocks}) > 1:
-        raise ValueError("All images must have one shape (H, W, C); resize them to the same size.")
-    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    if not hasattr(images, "element_spec"):
+        return check_images(images)
+    return np.concatenate(list(iterate_batches(images, 256)))
 
 
 def labels_of(images) -> np.ndarray | None:
@@ -257,12 +262,12 @@ def _dataset_blocks(dataset, batch_size: int):
         dataset = dataset.batch(batch_size)
     try:
         for element in dataset.as_numpy_iterator():
-            yield (element[0], element[1] if len(element) > 1 else None) if paired else (element, None)
+            image, label = (*element, None)[:2] if paired else (element, None)
+            yield image[None] if spec.shape.rank is None and image.ndim == 3 else image, label
     except (tf.errors.InvalidArgumentError, tf.errors.UnknownError) as error:
-        reason = re.search(r"(?:ValueError|FileNotFoundError): (.+)", error.message or "")
-        if reason is None:
-            raise
-        raise ValueError(reason[1]) from None  # the sentence of the reader within the dataset
+        # The sentence of the reader within the dataset, without TensorFlow's account of where it was.
+        sentence = re.search(r"(?:Value|FileNotFound)Error: (.+)", error.message)
+        raise ValueError(sentence[1] if sentence else error.message.split("\n")[0]) from None
 
 
 def _check_batch_size(n) -> None:
