@@ -191,13 +191,12 @@ class AnoGAN:
         if steps is None:
             steps = self.steps if self.steps is not None else (0 if init == "encoder" else PAPER_STEPS)
         known = self.spreads is not None and score != "paper"
-        widths = [self.spreads.spreads[name][1] if known else 1.0 for name in scoring.LOSSES[score]]
+        widths = [self.spreads.spreads[name][1] if known else 1.0 for name in scoring.LOSSES["paper"]]
         return {
             "steps": steps,
             "init": init,
             "encoder": self.encoder,
             "weights": ((1.0 - lam) / widths[0], lam / widths[1]),
-            "squared": score == "best",
             "lam": lam,
             "score": score,
             "spreads": self.spreads,
@@ -224,7 +223,7 @@ class AnoGAN:
             scores=scores,
             p_values=thresholds.p_values(calibration, scores),
             verdicts=scores > threshold,
-            maps=found.maps(),
+            maps=found.local_maps() if self.score == "best" else found.maps(),
             residual=found.residual,
             discrimination=found.discrimination,
             reconstruction=found.reconstruction,

@@ -85,6 +85,10 @@ class Inversion:
         """Residual maps |x - G(z)|, or x - G(z), averaged over channels: (N, H, W)."""
         return np.asarray(scoring.residual_map(self.images, self.reconstruction, signed))
 
+    def local_maps(self) -> np.ndarray:
+        """The maps behind score="best": the residual's root mean square around each pixel, (N, H, W)."""
+        return scoring.local_map(self.images, self.reconstruction)
+
 
 class LatentSearch:
     """Gradient descent on z for a generator G and a feature layer f, both frozen.
@@ -105,30 +109,27 @@ class LatentSearch:
         z = latent.draw(1, self.generator.input_shape[-1], self.prior, (seed, restart))
         return tf.repeat(z, count, axis=0)
 
-    def objective(self, x, feature_x, z, weights, squared: bool):
-        """L(z), (N,): R and D with their weights (2,); the squared forms are what score="best" measures."""
+    def objective(self, x, feature_x, z, weights):
+        """L(z) = weights[0] R(z) + weights[1] D(z), (N,)."""
         y = self.generator(z, training=False)
-        feature_y = self.features(y, training=False)
-        if squared:
-            r, d = scoring.squared_loss(x, y), scoring.squared_loss(feature_x, feature_y)
-        else:
-            r, d = scoring.residual_loss(x, y), scoring.discrimination_loss(feature_x, feature_y)
+        r = scoring.residual_loss(x, y)
+        d = scoring.discrimination_loss(feature_x, self.features(y, training=False))
         return weights[0] * r + weights[1] * d
 
-    def gradient(self, x, feature_x, z, weights, squared: bool):
+    def gradient(self, x, feature_x, z, weights):
         """dL/dz, (N, latent_dim). The sum over the batch keeps images apart; a mean would tie z to the batch size."""
         with tf.GradientTape() as tape:
             tape.watch(z)
-            loss = tf.reduce_sum(self.objective(x, feature_x, z, weights, squared))
+            loss = tf.reduce_sum(self.objective(x, feature_x, z, weights))
         return tape.gradient(loss, z)
 
     @tf.function(jit_compile=False, reduce_retracing=True)  # XLA is slower here on a CPU
-    def descend(self, x, feature_x, state, first, last, total, step_size, weights, squared):
+    def descend(self, x, feature_x, state, first, last, total, step_size, weights):
         """Steps `first` to `last` of `total` of Adam, the step size falling along a half cosine. state = (z, m, v)."""
         z, m, v = state
         for t in tf.range(first, last):
             tf.autograph.experimental.set_loop_options(maximum_iterations=last - first)
-            g = self.gradient(x, feature_x, z, weights, squared)
+            g = self.gradient(x, feature_x, z, weights)
             m = BETA_1 * m + (1 - BETA_1) * g
             v = BETA_2 * v + (1 - BETA_2) * g**2
             count = tf.cast(t + 1, tf.float32)
@@ -141,10 +142,10 @@ class LatentSearch:
 
     @tf.function(jit_compile=False, reduce_retracing=True)
     def measure(self, x, feature_x, z):
-        """G(z) (N, H, W, C) and every loss by name, each (N,)."""
+        """G(z) (N, H, W, C), f(G(z)), R and D (N,)."""
         y = self.generator(z, training=False)
         feature_y = self.features(y, training=False)
-        return y, scoring.all_losses(x, y, feature_x, feature_y)
+        return y, feature_y, scoring.residual_loss(x, y), scoring.discrimination_loss(feature_x, feature_y)
 
     @tf.function(jit_compile=False, reduce_retracing=True)
     def features_of(self, x):
@@ -157,7 +158,6 @@ def invert(
     *,
     steps: int,
     weights,
-    squared: bool,
     step_size: float = 0.05,
     restarts: int = 1,
     init: str = "random",
@@ -175,7 +175,6 @@ def invert(
         images: (N, H, W, C) in [-1, 1]; an array, a split or a tf.data.Dataset.
         steps: gradient steps; 0 measures the start.
         weights: of R and of D in L(z).
-        squared: whether L(z) is made of the squared losses.
         step_size: Adam's first step size.
         restarts: how many starts; from an encoder, the second and later ones are random.
         init: "random" or "encoder".
@@ -197,14 +196,14 @@ def invert(
             best = None
             for restart in range(restarts):
                 z = search.start(len(batch), init, restart, seed, x, encoder)
-                found = _run(search, x, feature_x, z, steps, step_size, weights, squared, trace)
+                found = _run(search, x, feature_x, z, steps, step_size, weights, trace)
                 best = found if best is None else _better(best, found)
             parts.append((batch, best))
             bar.update(len(batch))
     return _join(parts, about)
 
 
-def _run(search, x, feature_x, z, steps, step_size, weights, squared, trace):
+def _run(search, x, feature_x, z, steps, step_size, weights, trace):
     """One search for one batch: z, G(z), losses, objective (N,), and the recorded (step, z, R, D)."""
     state = (z, tf.zeros_like(z), tf.zeros_like(z))
     record = []
@@ -215,19 +214,21 @@ def _run(search, x, feature_x, z, steps, step_size, weights, squared, trace):
         last = min(first + every, steps)
         span = [tf.constant(n, tf.int32) for n in (first, last, steps)]
         state = search.descend(
-            x, feature_x, state, *span, tf.constant(step_size, tf.float32), weights, squared
+            x, feature_x, state, *span, tf.constant(step_size, tf.float32), weights
         )
-    y, losses = search.measure(x, feature_x, state[0])
+    z = state[0]
+    y, feature_y, residual, discrimination = (part.numpy() for part in search.measure(x, feature_x, z))
+    losses = {"residual": residual, "discrimination": discrimination}
+    losses |= scoring.local_losses(x, y, feature_x, feature_y)
     if trace:
-        record.append((steps, state[0].numpy(), losses["residual"].numpy(), losses["discrimination"].numpy()))
-    names = ("squared_residual", "squared_discrimination") if squared else ("residual", "discrimination")
-    objective = weights[0] * losses[names[0]] + weights[1] * losses[names[1]]
-    return state[0].numpy(), y.numpy(), {n: v.numpy() for n, v in losses.items()}, objective.numpy(), record
+        record.append((steps, z.numpy(), residual, discrimination))
+    objective = np.array(weights[0]) * residual + np.array(weights[1]) * discrimination
+    return z.numpy(), y, losses, objective, record
 
 
 def _look(search, x, feature_x, z, step):
-    _, losses = search.measure(x, feature_x, z)
-    return step, z.numpy(), losses["residual"].numpy(), losses["discrimination"].numpy()
+    _, _, residual, discrimination = search.measure(x, feature_x, z)
+    return step, z.numpy(), residual.numpy(), discrimination.numpy()
 
 
 def _better(one, other):

@@ -15,8 +15,10 @@ SCORES = tuple(DEFAULT_LAM)
 LOSSES = {  # which two losses a score weighs
     "paper": ("residual", "discrimination"),
     "standardised": ("residual", "discrimination"),
-    "best": ("squared_residual", "squared_discrimination"),
+    "best": ("local_residual", "local_discrimination"),
 }
+BLUR = 64  # a map is smoothed with a standard deviation of 1/64 of the image's side: one pixel of 64
+TOP_RESIDUAL, TOP_FEATURES = 0.02, 0.2  # the share of a map's highest values that score="best" looks at
 
 
 def residual_loss(x, y):
@@ -29,21 +31,6 @@ def discrimination_loss(feature_x, feature_y):
     return ops.sum(ops.abs(feature_x - feature_y), axis=(1, 2, 3))
 
 
-def squared_loss(a, b):
-    """sum (a - b)^2 over all but the batch: large differences in few places count more. (N, ...) twice -> (N,)."""
-    return ops.sum((a - b) ** 2, axis=(1, 2, 3))
-
-
-def all_losses(x, y, feature_x, feature_y) -> dict:
-    """Every per-image loss by name, each (N,)."""
-    return {
-        "residual": residual_loss(x, y),
-        "discrimination": discrimination_loss(feature_x, feature_y),
-        "squared_residual": squared_loss(x, y),
-        "squared_discrimination": squared_loss(feature_x, feature_y),
-    }
-
-
 def anomaly_score(residual, discrimination, lam: float):
     """A(x) = (1 - lambda) R(x) + lambda D(x): (N,) twice -> (N,)."""
     return (1.0 - lam) * residual + lam * discrimination
@@ -53,6 +40,37 @@ def residual_map(x, y, signed: bool = False):
     """|x - G(z)|, or x - G(z), averaged over channels: (N, H, W, C) twice -> (N, H, W)."""
     difference = x - y
     return ops.mean(difference if signed else ops.abs(difference), axis=-1)
+
+
+def local_map(x, y) -> np.ndarray:
+    """How far x and G(z) differ around each pixel: (N, H, W, C) twice -> (N, H, W), in the images' units.
+
+    The root of the squared residual, averaged over channels and over a Gaussian neighbourhood.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    squares = ((np.asarray(x) - np.asarray(y)) ** 2).mean(axis=-1)  # (N, H, W)
+    sigma = min(squares.shape[1:]) / BLUR
+    return np.sqrt(np.maximum(gaussian_filter(squares, (0, sigma, sigma), truncate=3.0), 0.0))
+
+
+def top_mean(maps: np.ndarray, share: float) -> np.ndarray:
+    """Mean of the highest `share` of each map's values, at least one: (N, H, W) -> (N,).
+
+    A defect fills a small part of an image; a sum over all pixels drowns it in what every image has.
+    """
+    flat = maps.reshape(len(maps), -1)
+    count = max(1, round(share * flat.shape[1]))
+    return np.partition(flat, -count, axis=1)[:, -count:].mean(axis=1)
+
+
+def local_losses(x, y, feature_x, feature_y) -> dict[str, np.ndarray]:
+    """R and D as score="best" takes them: the mean of what differs most, in the image and among the features."""
+    features = np.sqrt(((np.asarray(feature_x) - np.asarray(feature_y)) ** 2).mean(axis=-1))  # (N, h, w)
+    return {
+        "local_residual": top_mean(local_map(x, y), TOP_RESIDUAL),
+        "local_discrimination": top_mean(features, TOP_FEATURES),
+    }
 
 
 def check_lam(lam: float) -> float:
@@ -95,8 +113,8 @@ def combine(
 ) -> np.ndarray:
     """A(x) under one of the three scores, from the losses of an inversion: (N,).
 
-    "paper": raw sums R and D. "standardised": R and D in spreads of normal images. "best": the same with squared
-    differences.
+    "paper": raw sums R and D. "standardised": R and D in spreads of normal images. "best": the same, but R and D look
+    at the places that differ most.
     """
     check_lam(lam)
     names = LOSSES[check_score(score)]

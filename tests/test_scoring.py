@@ -20,8 +20,25 @@ def test_losses_are_sums_over_each_image(pair):
         total = sum(abs(float(a) - float(b)) for a, b in zip(x[i].ravel(), y[i].ravel(), strict=True))
         assert float(scoring.residual_loss(x, y)[i]) == pytest.approx(total, rel=1e-5)
         assert float(scoring.discrimination_loss(x, y)[i]) == pytest.approx(total, rel=1e-5)
-        squares = sum((float(a) - float(b)) ** 2 for a, b in zip(x[i].ravel(), y[i].ravel(), strict=True))
-        assert float(scoring.squared_loss(x, y)[i]) == pytest.approx(squares, rel=1e-5)
+
+
+def test_local_map_is_the_root_mean_square_around_each_pixel(pair):
+    x, y = pair
+    flat = np.zeros((1, 64, 64, 1), "float32")
+    np.testing.assert_allclose(scoring.local_map(flat + 0.3, flat - 0.1), 0.4, rtol=1e-5)  # 0.4 everywhere
+    spot = flat.copy()
+    spot[0, 20, 30] = 1.0
+    found = scoring.local_map(spot, flat)[0]
+    assert np.unravel_index(found.argmax(), found.shape) == (20, 30)
+    assert (found**2).sum() == pytest.approx(1.0, rel=1e-3)  # smoothing spreads, and loses nothing
+    assert scoring.local_map(x, y).shape == (3, 5, 4)
+
+
+def test_top_mean_looks_at_the_highest_values_alone():
+    maps = np.random.default_rng(0).uniform(size=(4, 10, 10))
+    expected = [sorted(each.ravel())[-5:] for each in maps]
+    np.testing.assert_allclose(scoring.top_mean(maps, 0.05), np.mean(expected, axis=1))
+    np.testing.assert_allclose(scoring.top_mean(maps, 0.0001), maps.max(axis=(1, 2)))
 
 
 def test_lambda_weighs_discrimination():

@@ -1,0 +1,134 @@
+"""The detector as its users call it: fit, calibrate, predict, evaluate, save, load, and the earlier systems' calls."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from anogan_lib import DCGAN, AnoGAN, thresholds
+from anogan_lib.datasets.base import AnomalyDataset, Split
+
+SHAPE = (16, 16, 1)
+
+
+def discs(count, seed, hole=False):
+    """Bright discs at random places, (count, 16, 16, 1); with a dark square in them where `hole`; and their masks."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:16, :16]
+    centres = rng.uniform(6, 10, (count, 2, 1, 1))
+    near = (rows - centres[:, 0]) ** 2 + (columns - centres[:, 1]) ** 2 < 20
+    masks = np.maximum(abs(rows - centres[:, 0]), abs(columns - centres[:, 1])) < 1.6
+    masks &= hole
+    images = np.where(near & ~masks, 0.8, -0.8) + 0.05 * rng.standard_normal((count, 16, 16))
+    return np.clip(images, -1, 1).astype("float32")[..., None], masks
+
+
+@pytest.fixture(scope="module")
+def data():
+    good, holed = discs(20, 3), discs(20, 4, hole=True)
+    test = Split(
+        np.concatenate([good[0], holed[0]]),
+        kinds=["good"] * 20 + ["hole"] * 20,
+        masks=np.concatenate([good[1], holed[1]]),
+        names=[f"{i:03d}" for i in range(40)],
+    )
+    return AnomalyDataset(
+        "discs", "Discs.", *(Split(discs(n, s)[0]) for n, s in ((96, 0), (24, 1), (40, 2))), test
+    )
+
+
+@pytest.fixture(scope="module")
+def detector(data):
+    gan = DCGAN(SHAPE, latent_dim=4, width=8, learning_rate=2e-3, ema_decay=0.9, seed=0)
+    gan.train(data.train, epochs=120, verbose=False)
+    detector = AnoGAN(gan)
+    detector.fit_encoder(data.train, epochs=80, learning_rate=2e-3, verbose=False)
+    return detector.standardise(data.validation).calibrate(data.calibration, false_alarm_rate=0.05)
+
+
+def test_holes_are_found(detector, data):
+    evaluation = detector.evaluate(data.test)
+    assert evaluation.auroc > 0.9
+    assert evaluation.pixel_auroc > 0.8
+    assert evaluation.threshold == detector.threshold
+    assert "3-NN" in evaluation.baselines
+
+
+def test_verdicts_scores_and_p_values_agree(detector, data):
+    found = detector.predict(data.test)
+    np.testing.assert_array_equal(found.verdicts, found.scores > detector.threshold)
+    np.testing.assert_array_equal(found.verdicts, found.p_values <= 0.05)
+    assert found.maps.shape == (40, 16, 16)
+    np.testing.assert_allclose(
+        found.p_values,
+        thresholds.p_values(detector.predict(data.calibration).scores, found.scores),
+        atol=0.03,
+    )
+
+
+def test_lambda_and_score_may_change_without_a_new_search(detector, data, tmp_path):
+    detector.save(tmp_path)
+    changed = AnoGAN.load(tmp_path, lam=1.0, score="standardised")
+    found = changed.predict(data.test)
+    np.testing.assert_allclose(
+        found.scores, changed.spreads("discrimination", found.discrimination), rtol=1e-4, atol=1e-4
+    )
+    again = AnoGAN.load(tmp_path, lam=1.0, score="standardised")
+    assert changed.threshold == again.calibrate(data.calibration).threshold
+
+
+def test_saved_and_loaded_say_the_same(detector, data, tmp_path):
+    detector.save(tmp_path, card={"data": "discs"})
+    loaded = AnoGAN.load(tmp_path)
+    ours, theirs = detector.predict(data.test), loaded.predict(data.test)
+    np.testing.assert_allclose(theirs.scores, ours.scores, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(theirs.verdicts, ours.verdicts)
+    assert loaded.threshold == pytest.approx(detector.threshold)
+    assert (tmp_path / "card.json").is_file()
+
+
+def test_only_calibration_images_set_the_threshold(detector, data, tmp_path):
+    detector.save(tmp_path)
+    loaded = AnoGAN.load(tmp_path)
+    higher = loaded.calibrate(data.test[20:]).threshold
+    assert higher > detector.threshold
+    assert loaded.calibrate(data.calibration).threshold == pytest.approx(detector.threshold, rel=1e-4)
+
+
+def test_what_the_earlier_systems_call(detector, data, tmp_path):
+    some = data.test[[0, 1, 30]]
+    results, threshold, accuracy = detector.test(some, results_dir=tmp_path / "results")
+    assert [set(each) for each in results] == [{"anomaly_score", "label"}] * 3
+    assert threshold == detector.threshold
+    right = [(each["anomaly_score"] > threshold) == each["label"] for each in results]
+    assert accuracy == pytest.approx(np.mean(right))
+    assert len(list((tmp_path / "results").glob("*.png"))) == 3
+    score, similar = detector.compute_anomaly_score(data.test.images[30])
+    assert score == pytest.approx(results[2]["anomaly_score"], rel=1e-3)
+    assert similar.shape == SHAPE
+
+
+def test_a_dataset_of_pairs_goes_wherever_a_split_goes(detector, data):
+    pairs = tf.data.Dataset.from_tensor_slices((data.test.images, data.test.labels)).batch(7)
+    assert detector.evaluate(pairs).auroc == pytest.approx(detector.evaluate(data.test).auroc)
+
+
+def test_without_calibration_it_searches_but_does_not_judge(data):
+    detector = AnoGAN(DCGAN(SHAPE, latent_dim=4, width=8), score="paper", steps=5)
+    assert detector.invert(data.test[:2]).scores().shape == (2,)
+    with pytest.raises(ValueError, match="calibrate"):
+        detector.predict(data.test)
+    with pytest.raises(ValueError, match="not been trained"):
+        detector.fit(data)
+
+
+def test_errors_say_what_is_right(detector, data, tmp_path):
+    with pytest.raises(ValueError, match="data.test"):
+        detector.predict(data)
+    with pytest.raises(ValueError, match=r"size=\(16, 16\)"):
+        detector.predict(np.zeros((2, 28, 28, 1), "float32"))
+    with pytest.raises(ValueError, match="labels"):
+        detector.evaluate(data.test.images)
+    with pytest.raises(FileNotFoundError, match="no detector"):
+        AnoGAN.load(tmp_path)
+    with pytest.raises(ValueError, match="19"):
+        AnoGAN(detector.gan, score="paper", steps=1).calibrate(data.calibration[:5])
