@@ -28,9 +28,7 @@ def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
     ranks = rankdata(check_scores(scores))  # (N,), ties share their mean rank
     bad = check_labels(labels, len(ranks), both=True) == 1
     n = int(bad.sum())
-    return float(
-        (ranks[bad].mean() - (n + 1) / 2) / (len(ranks) - n)
-    )  # Mann-Whitney's U, as a share of pairs
+    return float((ranks[bad].mean() - (n + 1) / 2) / (len(ranks) - n))  # Mann-Whitney's U, as a share of pairs
 
 
 def average_precision(labels: np.ndarray, scores: np.ndarray) -> float:

@@ -196,11 +196,7 @@ def midpoint(scores: np.ndarray, labels: np.ndarray) -> Threshold:
 
 
 def least_cost(
-    scores: np.ndarray,
-    labels: np.ndarray,
-    miss_cost: float,
-    false_alarm_cost: float,
-    anomaly_rate: float | None = None,
+    scores: np.ndarray, labels: np.ndarray, miss_cost: float, false_alarm_cost: float, anomaly_rate: float | None = None
 ) -> Threshold:
     """The threshold of the least expected cost an image.
 

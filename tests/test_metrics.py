@@ -118,10 +118,7 @@ def masks_of(areas, side=16):
 def test_hit_rate_by_size():
     areas = [0, 8, 1, 4, 2, 200]
     classes = metrics.hit_rate_by_size([9, 1, 0, 1, 0, 0.5], 0.5, masks_of(areas), bins=2)
-    assert [(c["smallest"], c["largest"], c["images"], c["hits"]) for c in classes] == [
-        (1, 4, 3, 1),
-        (8, 200, 2, 1),
-    ]
+    assert [(c["smallest"], c["largest"], c["images"], c["hits"]) for c in classes] == [(1, 4, 3, 1), (8, 200, 2, 1)]
     assert classes[0]["hit_rate"] == pytest.approx(1 / 3)
     assert classes[0]["interval"] == metrics.wilson_interval(1, 3)
     one_by_one = metrics.hit_rate_by_size([1, 0], 0.5, [None, masks_of([3])[0]], bins=5)
@@ -297,15 +294,7 @@ def test_evaluation_as_json(everything):
 def test_one_class_alone_has_no_curves(label):
     found = metrics.evaluate_scores([0.1, 0.5, 0.9], [label] * 3, 0.4)
     told = json.loads(json.dumps(found.to_dict(), allow_nan=False))
-    for name in (
-        "auroc",
-        "auroc_interval",
-        "average_precision",
-        "pixel_auroc",
-        "pro",
-        "hit_rate_by_kind",
-        "kinds",
-    ):
+    for name in ("auroc", "auroc_interval", "average_precision", "pixel_auroc", "pro", "hit_rate_by_kind", "kinds"):
         assert getattr(found, name) is None
         assert told[name] is None
     known, unknown = ("hit_rate", "false_alarm_rate") if label else ("false_alarm_rate", "hit_rate")
@@ -338,10 +327,7 @@ def test_masks_that_are_not_there(everything):
         (lambda: metrics.auroc([0, 1], [np.nan, 0]), "finite"),
         (lambda: metrics.evaluate_scores([1.0, 2.0], None, 1), "one number for each of 2 scores"),
         (lambda: metrics.evaluate_scores([1.0, 2.0], [0, 1], 1, masks=[None]), "as many masks. Received: 1"),
-        (
-            lambda: metrics.pixel_auroc(np.zeros((2, 3, 3)), np.zeros((2, 3, 4))),
-            r"\(2, 3, 3\) and \(2, 3, 4\)",
-        ),
+        (lambda: metrics.pixel_auroc(np.zeros((2, 3, 3)), np.zeros((2, 3, 4))), r"\(2, 3, 3\) and \(2, 3, 4\)"),
         (lambda: metrics.pro(np.zeros((2, 3, 3)), np.zeros((2, 3, 3))), "Received: no defect pixels"),
         (lambda: metrics.pro(np.zeros((2, 3, 3)), np.zeros((2, 3, 3)), 30), "max_fpr must lie in"),
         (lambda: metrics.smallest_found([1.0], 0.5, [None], 90), "0.9 for nine in ten"),

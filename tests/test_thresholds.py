@@ -69,9 +69,7 @@ def test_p_values_of_normal_images_are_uniform(rng):
     ("n", "rate", "needed"), [(5, 0.05, 19), (18, 0.05, 19), (98, 0.01, 99), (0, 0.5, 1), (1, 0.3, 3)]
 )
 def test_too_few_images_are_refused_with_the_number_needed(n, rate, needed):
-    with pytest.raises(
-        ValueError, match=rf"^{n} normal images cannot promise .* at least {needed},.*Received: {n}"
-    ):
+    with pytest.raises(ValueError, match=rf"^{n} normal images cannot promise .* at least {needed},.*Received: {n}"):
         thresholds.conformal(np.arange(n), rate)
     assert thresholds.conformal(np.arange(needed), rate).value == needed - 1
 
@@ -187,20 +185,14 @@ def test_drift(rng):
         (lambda: thresholds.conformal([1.0] * 50, 1.5), "between 0 and 1, 0.05 for 5 %. Received: 1.5"),
         (lambda: thresholds.conformal([1.0, np.nan] * 20, 0.1), "must be finite. Received: 20 NaN"),
         (lambda: thresholds.conformal(np.ones((3, 3)), 0.5), r"Received: shape \(3, 3\)"),
-        (
-            lambda: thresholds.extreme_value(np.arange(30), 0.01),
-            "about 50 normal images in all. Received: 30",
-        ),
+        (lambda: thresholds.extreme_value(np.arange(30), 0.01), "about 50 normal images in all. Received: 30"),
         (lambda: thresholds.extreme_value(np.arange(90), 0.3), "conformal serves higher ones"),
         (lambda: thresholds.mean_plus_std([1.0]), "at least 2 of them"),
         (lambda: thresholds.p_values([], [1.0]), "at least 1 of them"),
         (lambda: thresholds.youden([1.0, 2.0], [0, 0]), "Received: 2 labels, all normal"),
         (lambda: thresholds.best_f1([0, 1, 1], [0.3, 0.5, 0.1]), "taken for scores"),
         (lambda: thresholds.best_f1([0.3, 0.5, 0.1], [0, 1]), "each of 3 scores"),
-        (
-            lambda: thresholds.least_cost([0.3, 0.5], [0, 1], -1, 1),
-            "miss_cost must be a number of at least 0",
-        ),
+        (lambda: thresholds.least_cost([0.3, 0.5], [0, 1], -1, 1), "miss_cost must be a number of at least 0"),
         (lambda: thresholds.least_cost([0.3, 0.5], [0, 1], 1, 1, 2), "anomaly_rate must lie between"),
     ],
 )
