@@ -9,6 +9,7 @@ import os
 import shlex
 import sys
 import time
+import warnings
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -41,7 +42,9 @@ your own parts:
 
 def demo(args) -> None:
     """The whole way on built-in data with ready weights."""
-    from anogan_lib import AnoGAN, datasets, files
+    from tqdm import tqdm
+
+    from anogan_lib import AnoGAN, datasets, figures, files
 
     out = Path("results/demo")
     detector = AnoGAN.load(READY)
@@ -50,11 +53,19 @@ def demo(args) -> None:
     evaluation = detector.evaluate(data, progress=True)
     print(f"\n{evaluation}\n")
     _write_evaluation(evaluation, out / "evaluation.json", out / "scores.csv")
-    pictures, found = files.Pictures(out), detector.predict(data.test)
-    for i, name in enumerate(data.test.names):
-        pictures.write(Path(str(name)), data.test.images[i], found, i)
-    print(f"pictures in {out}/ (NAME.png: image, similar image, anomalies; NAME_overlay.png: where they are)")
-    print(f"each image's score in {out / 'scores.csv'}, every figure in {out / 'evaluation.json'}")
+    test, found, pictures = data.test, detector.predict(data.test), files.Pictures(out, detector)
+    for i, name in enumerate(tqdm(test.names, "pictures", unit="image")):
+        pictures.write(Path(str(name)), test.images[i], found, i)
+    about = {"labels": test.labels, "kinds": test.kinds, "vmax": pictures.vmax}
+    drawn = {
+        "gallery": figures.gallery(test.images, found.maps, found.scores, test.masks, **about),
+        "scores": figures.score_distributions(found.scores, test.labels, detector.threshold),
+        "roc": figures.roc_curve(found.scores, test.labels, detector.threshold),
+    }
+    for name, figure in drawn.items():
+        figure.savefig(out / f"{name}.png")
+    print(f"pictures in {out}/: gallery.png shows every image, the most anomalous first; test/ each one by itself;")
+    print("scores.png and roc.png the scores. Figures: scores.csv, evaluation.json")
 
 
 def train(args) -> None:
@@ -69,11 +80,11 @@ def train(args) -> None:
 
     from anogan_lib import DCGAN, AnoGAN, datasets, files, thresholds
 
+    if args.epochs is not None and args.epochs < 1:
+        raise ValueError(f"--epochs is at least 1; leave it out for about 8,000 steps. Received: {args.epochs}")
     data = datasets.load(args.data, size=args.size)
     print(data.summary())
-    thresholds.conformal(
-        range(len(data.calibration)), args.false_alarm_rate
-    )  # refused now, not after training
+    thresholds.conformal(range(len(data.calibration)), args.false_alarm_rate)  # refused now, not after training
     settings = {name: value for name in ("latent_dim", "width") if (value := getattr(args, name)) is not None}
     gan = DCGAN(image_shape=data.image_shape, seed=args.seed, **settings)
     out.mkdir(parents=True, exist_ok=True)
@@ -93,9 +104,7 @@ def train(args) -> None:
         "threshold": detector.threshold,
         "results": {},
     }
-    files.write_detector(
-        detector, out, card
-    )  # before the evaluation: what was trained is kept whatever comes
+    files.write_detector(detector, out, card)  # before the evaluation: what was trained is kept whatever comes
     if len(set(data.test.labels)) == 2:
         evaluation = detector.evaluate(data, progress=True)
         figures = evaluation.to_dict()
@@ -111,18 +120,16 @@ def score(args) -> None:
 
     found_files = list(files.find(args.paths))
     detector = _load_detector(args)
-    pictures = files.Pictures(args.overlays) if args.overlays else None
+    pictures = files.Pictures(args.overlays, detector) if args.overlays else None
     rows: list[dict] = []
     with ExitStack() as stack:
         if args.json:
-            stack.callback(
-                lambda: rows and files.write_json(args.json, _settings(detector) | {"images": rows})
-            )
+            stack.callback(lambda: rows and files.write_json(args.json, _settings(detector) | {"images": rows}))
         write = None
         for batch, images in files.read_batches(found_files, detector.image_shape):
             found = detector.predict(images)
             kinds, labels = zip(*(files.kind_of(file) for file, _ in batch), strict=True)
-            some = files.rows(found, [file.as_posix() for file, _ in batch], found.verdicts, kinds, labels)
+            some = files.rows(found, [file.as_posix() for file, _ in batch], kinds, labels)
             # Opened only now: where nothing can be scored, an earlier file stays as it is.
             write = write or (files.csv_writer(stack, args.csv) if args.csv else files.table_writer())
             write(some)
@@ -149,15 +156,13 @@ def evaluate(args) -> None:
 
 def describe(args) -> None:
     """What is in a data set; with --out, the same as folders."""
-    from anogan_lib import datasets, files
+    from anogan_lib import datasets
 
-    out = args.out and Path(args.out)
-    if out and out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise ValueError(f"{out} exists and is not an empty folder; choose another --out.")
     data = datasets.load(args.data)
     print(data.summary())
-    if out:
-        print(f"\n{files.write_dataset(data, out)} images written to {out}/")
+    if args.out:
+        datasets.write(data, args.out)
+        print(f"\nwritten to {args.out}/, which is a DATA as well")
 
 
 RESULTS = (  # what a card tells of an evaluation
@@ -174,19 +179,26 @@ RESULTS = (  # what a card tells of an evaluation
 
 def _load_detector(args):
     """The detector in its folder, with what the options set anew."""
-    from anogan_lib import AnoGAN
+    from anogan_lib import AnoGAN, scoring
 
-    detector = AnoGAN.load(args.detector, lam=args.lam, score=args.score, steps=getattr(args, "steps", None))
-    if getattr(args, "false_alarm_rate", None) is not None:
-        detector.false_alarm_rate = args.false_alarm_rate
+    steps, rate = getattr(args, "steps", None), getattr(args, "false_alarm_rate", None)
+    if steps is not None and steps < 0:
+        raise ValueError(f"--steps is a number of steps, 0 or more. Received: {steps}")
+    scoring.check_lam(0 if args.lam is None else args.lam)
+    try:
+        detector = AnoGAN.load(args.detector, lam=args.lam, score=args.score, steps=steps)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # the files are anything at all: JSON, zip and Keras have errors of their own
+        raise ValueError(f"The detector in {args.detector} cannot be read: {error!r}") from error
+    if rate is not None:
+        detector.false_alarm_rate = rate
     detector.threshold  # noqa: B018 - says at once where a calibration is missing, or too small for the rate
     return detector
 
 
 def _settings(detector) -> dict:
-    return {
-        name: getattr(detector, name) for name in ("threshold", "false_alarm_rate", "lam", "score", "steps")
-    }
+    return {name: getattr(detector, name) for name in ("threshold", "false_alarm_rate", "lam", "score", "steps")}
 
 
 def _write_evaluation(evaluation, json_path, csv_path) -> None:
@@ -195,10 +207,9 @@ def _write_evaluation(evaluation, json_path, csv_path) -> None:
     if json_path:
         files.write_json(json_path, evaluation.to_dict())
     if csv_path:
-        verdicts = evaluation.scores > evaluation.threshold
         with ExitStack() as stack:
             write = files.csv_writer(stack, csv_path)
-            write(files.rows(evaluation, evaluation.names, verdicts, evaluation.kinds, evaluation.labels))
+            write(files.rows(evaluation, evaluation.names, evaluation.kinds, evaluation.labels))
 
 
 # ---- options
@@ -230,16 +241,12 @@ def _parser() -> argparse.ArgumentParser:
 
     def add_detector(add):
         add("detector", metavar="DETECTOR", help="a folder that anogan train wrote, or weights/hazelnut")
-        meaning = (
-            "paper: raw sums of R and D; standardised: both in spreads of normal images; best: squared, too"
-        )
+        meaning = "paper: raw sums of R and D; standardised: both in spreads of normal images; best: squared, too"
         add("--lam", type=float, metavar="L", help="lambda, the weight of D against R, 0 to 1")
         add("--score", metavar="NAME", choices=("paper", "standardised", "best"), help=meaning)
 
     rate = "share of normal images that may be called anomalous"
-    table = (
-        "FILE gets a row for each image: name, score, p_value, verdict, residual, discrimination, kind, label"
-    )
+    table = "FILE gets a row for each image: name, score, p_value, verdict, residual, discrimination, kind, label"
 
     command("demo", demo, "find defects on built-in data with a ready detector")
 
@@ -274,9 +281,7 @@ def _parser() -> argparse.ArgumentParser:
         help="two pictures for each image: image, similar image, anomalies; an overlay",
     )
 
-    add = command(
-        "evaluate", evaluate, "tell how good a detector is on labelled images", f"{keeps}\n\n{DATA_HELP}"
-    )
+    add = command("evaluate", evaluate, "tell how good a detector is on labelled images", f"{keeps}\n\n{DATA_HELP}")
     add_detector(add)
     add("data", metavar="DATA", help="a data set, see below; its test images are scored")
     add("--json", metavar="FILE", help="every figure, under the names of an Evaluation's attributes")
@@ -294,14 +299,27 @@ def main(argv: list[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no notes on this machine's processor
     args = _parser().parse_args(argv)
     args.command = shlex.join(["anogan", *argv])
-    try:
-        args.run(args)
-        return 0
-    except KeyboardInterrupt:
-        problem, code = "interrupted; what was written is kept.", 130
-    except (ValueError, OSError) as error:
-        problem, code = error, 2
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            args.run(args)
+        except KeyboardInterrupt:
+            _complain("interrupted; what was written is kept.")
+            return 130
+        except BrokenPipeError:  # `anogan score ... | head` has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except (ValueError, OSError) as error:
+            _complain(error)
+            return 2
+    return 0
+
+
+def _show_warning(message, category, *where) -> None:
+    if category is UserWarning:  # those of the data sets; other kinds are for programmers
+        _complain(message)
+
+
+def _complain(what) -> None:
     from anogan_lib import files
 
-    files.complain(problem)
-    return code
+    files.complain(what)

@@ -1,4 +1,4 @@
-"""Files on the way in and out of the command line: images of a folder, rows, pictures, detectors, data sets.
+"""Files on the way in and out of the command line: images of a folder, rows, pictures, detectors.
 
 What is written is written whole or row by row, so that an interruption leaves nothing torn and loses nothing.
 """
@@ -15,14 +15,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from anogan_lib.datasets.images import natural_key, read_image, to_uint8
+from anogan_lib.datasets.images import natural_key, read_image
 
 COLUMNS = ("name", "score", "p_value", "verdict", "residual", "discrimination", "kind", "label")
 VERDICTS = ("normal", "anomalous")
 BATCH = 64  # images read, scored and written together
+SCALE = 8  # times the usual residual of a normal image: where the colours of a map end
 
 
-def complain(error: BaseException | str) -> None:
+def complain(error: Exception | str) -> None:
     """One line on standard error, clear of any progress bar."""
     if isinstance(error, OSError) and error.strerror:
         error = f"{error.filename or 'a file'}: {error.strerror}"
@@ -46,9 +47,7 @@ def find(paths: Iterable[str]) -> Iterator[tuple[Path, Path]]:
         folder = path if path.is_dir() else path.parent
         found = [path]
         if path.is_dir():
-            found = [
-                file for file in path.rglob("*") if file.is_file() and not _left_out(file.relative_to(path))
-            ]
+            found = [file for file in path.rglob("*") if file.is_file() and not _left_out(file.relative_to(path))]
             found.sort(key=lambda file: [natural_key(part) for part in file.parts])
             if not found:
                 complain(f"{path} holds no files.")
@@ -112,14 +111,14 @@ def write_json(path, content) -> None:
     write_text(path, json.dumps(content, indent=1) + "\n")
 
 
-def rows(found, names, verdicts, kinds, labels) -> list[dict]:
+def rows(found, names, kinds, labels) -> list[dict]:
     """A row for each image of a Prediction or an Evaluation; kind and label are None where unknown."""
     return [
         {
             "name": str(names[i]),
             "score": float(found.scores[i]),
             "p_value": float(found.p_values[i]),
-            "verdict": VERDICTS[int(verdicts[i])],
+            "verdict": VERDICTS[int(found.verdicts[i])],
             "residual": float(found.residual[i]),
             "discrimination": float(found.discrimination[i]),
             "kind": None if kinds is None or kinds[i] is None else str(kinds[i]),
@@ -158,23 +157,23 @@ def table_writer():
     return write
 
 
-def write_image(path: Path, image) -> None:
-    """Image (H, W), (H, W, 1) or (H, W, 3) in [-1, 1] to a PNG file, its folders made."""
-    from PIL import Image
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = to_uint8(image)
-    Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels).save(path)
-
-
 class Pictures:
-    """Two files for each image: the classic three pictures, NAME.png, and the overlay, NAME_overlay.png."""
+    """Two files for each image: the classic three pictures, NAME.png, and the overlay, NAME_overlay.png.
 
-    def __init__(self, folder):
-        self.folder, self.used = Path(folder), set()
+    The colours' scale follows from the calibration images alone, so that pictures of different runs compare.
+    """
+
+    LEAST = 256  # pixels of an overlay's longer side; smaller ones are enlarged by a whole factor
+
+    def __init__(self, folder, detector):
+        self.folder, self.used, self.threshold = Path(folder), set(), detector.threshold
+        residual = np.median(detector.calibration["residual"]) / np.prod(detector.image_shape)  # of a pixel
+        self.vmax = max(SCALE * float(residual), 1e-6)
 
     def write(self, name: Path, image, found, i: int) -> None:
         """Pictures of image (H, W, C), the i-th of the Prediction `found`."""
+        from PIL import Image
+
         from anogan_lib import figures
 
         stem = again = name.with_suffix("").as_posix()
@@ -185,9 +184,13 @@ class Pictures:
         self.used |= {again, f"{again}_overlay"}
         path = self.folder / f"{again}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure = figures.comparison(image, found.reconstruction[i], found.maps[i], float(found.scores[i]))
-        figure.savefig(path)
-        write_image(self.folder / f"{again}_overlay.png", figures.overlay(image, found.maps[i]))
+        scale = {"vmax": self.vmax, "threshold": self.threshold}
+        figures.comparison(image, found.reconstruction[i], found.maps[i], found.scores[i], **scale).savefig(path)
+        overlay = Image.fromarray(figures.overlay_image(image, found.maps[i], vmax=self.vmax))
+        factor = max(1, self.LEAST // max(overlay.size))
+        overlay.resize((overlay.width * factor, overlay.height * factor), Image.Resampling.NEAREST).save(
+            self.folder / f"{again}_overlay.png"
+        )
 
 
 def write_detector(detector, folder: Path, card: dict) -> None:
@@ -220,24 +223,3 @@ def _card_as_text(card: dict) -> str:
         lines.append(f"- {name.replace('_', ' ')}: {short(card[name])}")
     lines += [f"- {name.replace('_', ' ')}: {short(value)}" for name, value in card["results"].items()]
     return "\n".join(lines) + "\n"
-
-
-def write_dataset(data, out: Path) -> int:
-    """Write a data set as PNG files in MVTec AD's layout; returns the number of images."""
-    splits = [(name, getattr(data, name)) for name in ("train", "validation", "calibration", "test")]
-    total = sum(len(split) for _, split in splits)
-    counts: dict[str, int] = {}
-    with tqdm(total=total, unit="image", desc="writing") as bar:
-        for name, split in splits:
-            for i in range(len(split)):
-                one = split[i]  # a split of one image: no more is read
-                kind = str(one.kinds[0]) if name == "test" else "good"
-                folder = f"test/{kind}" if name == "test" else "train/good"
-                number = counts[folder] = counts.get(folder, -1) + 1
-                write_image(out / folder / f"{number:04d}.png", one.images[0])
-                if kind != "good" and one.masks is not None:
-                    write_image(
-                        out / "ground_truth" / kind / f"{number:04d}_mask.png", one.masks[0] * 2.0 - 1.0
-                    )
-                bar.update()
-    return total
