@@ -20,6 +20,7 @@ from anogan_lib.datasets.base import Split, iterate_batches
 from anogan_lib.networks import build_discriminator, build_generator, check_image_shape
 
 FORMAT = 1
+IN_MEMORY = 2**30  # bytes: smaller sets of images are read once and kept, larger ones streamed at each epoch
 DEFAULT_STEPS = 8000  # generator steps when no number of epochs is given
 
 
@@ -69,6 +70,7 @@ class DCGAN(keras.Model):
         r1: weight of the gradient penalty on real images (Mescheder et al. 2018, arXiv 1801.04406).
         ema_decay: of the averaged generator, the one that samples and reconstructs; 0 for none.
         learning_rate: Adam's, beta_1 0.5, for both networks.
+        d_learning_rate: another one for the discriminator; None for the same.
         seed: of weights, noise and order.
     """
 
@@ -84,6 +86,7 @@ class DCGAN(keras.Model):
         r1: float = 0.0,
         ema_decay: float = 0.999,
         learning_rate: float = 2e-4,
+        d_learning_rate: float | None = None,
         seed: int = 0,
     ):
         super().__init__(name="dcgan")
@@ -100,6 +103,7 @@ class DCGAN(keras.Model):
             "r1": float(r1),
             "ema_decay": float(ema_decay),
             "learning_rate": float(learning_rate),
+            "d_learning_rate": d_learning_rate,
             "seed": int(seed),
         }
         self.image_shape, self.latent_dim = check_image_shape(image_shape), int(latent_dim)
@@ -113,7 +117,8 @@ class DCGAN(keras.Model):
         self.steps_done = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.epochs_done = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.compile(
-            keras.optimizers.Adam(learning_rate, beta_1=0.5), keras.optimizers.Adam(learning_rate, beta_1=0.5)
+            keras.optimizers.Adam(d_learning_rate or learning_rate, beta_1=0.5),
+            keras.optimizers.Adam(learning_rate, beta_1=0.5),
         )
         differentiable(tf.zeros((1, *self.image_shape)), augment, (0, 0))  # an unknown name is refused here
         self.generator.trainable = False
@@ -261,10 +266,15 @@ class DCGAN(keras.Model):
 
     @staticmethod
     def epoch_batches(split, batch_size: int, epoch: int):
-        """Whole batches in an order that depends on the epoch alone."""
+        """Whole batches in an order that depends on the epoch alone; a rest would upset batch normalisation."""
+        if isinstance(split, Split) and len(split) * np.prod(split.image_shape) * 4 < IN_MEMORY:
+            order = np.random.default_rng(epoch).permutation(len(split))
+            for first in range(0, len(split) - batch_size + 1, batch_size):
+                yield tf.convert_to_tensor(split.images[order[first : first + batch_size]])
+            return
         batches = split.batches(batch_size, shuffle_seed=epoch) if isinstance(split, Split) else split
         for batch in iterate_batches(batches, batch_size):
-            if len(batch) == batch_size:  # a rest of few images would upset batch normalisation
+            if len(batch) == batch_size:
                 yield tf.convert_to_tensor(batch)
 
     def _state(self) -> tf.train.Checkpoint:

@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from anogan_lib import baselines, inversion, metrics, scoring, thresholds
+from anogan_lib import baselines, figures, inversion, metrics, scoring, thresholds
 from anogan_lib.datasets.base import AnomalyDataset, Split, as_array, iterate_batches, labels_of
 from anogan_lib.dcgan import DCGAN
 from anogan_lib.encoder import train_encoder
@@ -76,6 +76,7 @@ class AnoGAN:
         self.steps = steps
         self.encoder: keras.Model | None = None
         self.spreads: scoring.Standardisation | None = None
+        self.map_scale = 1.0  # the value at which overlays saturate: 99.9 % of normal pixels lie below
         self.false_alarm_rate = 0.05
         self.calibration: dict[str, np.ndarray] | None = None  # losses of the calibration images, by name
 
@@ -101,14 +102,10 @@ class AnoGAN:
 
     # ---- fitting
 
-    def fit(
-        self, data: AnomalyDataset, false_alarm_rate: float = 0.05, encoder: bool = True, verbose: bool = True
-    ):
+    def fit(self, data: AnomalyDataset, false_alarm_rate: float = 0.05, encoder: bool = True, verbose: bool = True):
         """Encoder on the training images, spreads on the validation images, threshold on the calibration images."""
         if not int(self.gan.steps_done):
-            raise ValueError(
-                "The DCGAN has not been trained: gan.train(data.train, epochs=...) comes before fit."
-            )
+            raise ValueError("The DCGAN has not been trained: gan.train(data.train, epochs=...) comes before fit.")
         if encoder:
             self.fit_encoder(data.train, verbose=verbose)
         self.standardise(data.validation)
@@ -127,6 +124,7 @@ class AnoGAN:
         for _ in range(2):
             found = inversion.invert(self.search, self._checked(images), **self._search_options())
             self.spreads = scoring.Standardisation.of(found.losses)
+        self.map_scale = figures.common_scale(self._maps(found))
         return self
 
     def calibrate(self, images, false_alarm_rate: float = 0.05):
@@ -144,15 +142,21 @@ class AnoGAN:
     def calibration_scores(self) -> np.ndarray:
         """A(x) of the calibration images under the present lambda and score, (n,)."""
         if self.calibration is None:
-            raise ValueError(
-                "The detector has no threshold yet: call detector.calibrate(data.calibration) first."
-            )
+            raise ValueError("The detector has no threshold yet: call detector.calibrate(data.calibration) first.")
         return scoring.combine(self.calibration, self.lam, self.score, self.spreads)
+
+    def conformal(self) -> thresholds.Threshold:
+        """The threshold, with how it was set."""
+        return thresholds.conformal(self.calibration_scores, self.false_alarm_rate)
 
     @property
     def threshold(self) -> float:
         """A(x) above this is anomalous; follows lambda, score and false-alarm rate."""
-        return thresholds.conformal(self.calibration_scores, self.false_alarm_rate).value
+        return self.conformal().value
+
+    def _maps(self, found: inversion.Inversion) -> np.ndarray:
+        """The anomaly maps that go with the score, (N, H, W)."""
+        return found.local_maps() if self.score == "best" else found.maps()
 
     # ---- using
 
@@ -223,7 +227,7 @@ class AnoGAN:
             scores=scores,
             p_values=thresholds.p_values(calibration, scores),
             verdicts=scores > threshold,
-            maps=found.local_maps() if self.score == "best" else found.maps(),
+            maps=self._maps(found),
             residual=found.residual,
             discrimination=found.discrimination,
             reconstruction=found.reconstruction,
@@ -239,16 +243,14 @@ class AnoGAN:
         split = data.test if isinstance(data, AnomalyDataset) else data
         labels = labels_of(split)
         if labels is None:
-            raise ValueError(
-                "Evaluation needs labels: a test split, or a tf.data.Dataset of (image, label) pairs."
-            )
+            raise ValueError("Evaluation needs labels: a test split, or a tf.data.Dataset of (image, label) pairs.")
         prediction = self.predict(split, **options)
         known = split if isinstance(split, Split) else None
         train = getattr(known, "reference", None)
         return metrics.evaluate_scores(
             prediction.scores,
             labels,
-            self.threshold,
+            self.conformal(),
             kinds=known.kinds if known else None,
             maps=prediction.maps,
             masks=known.masks if known else None,
@@ -267,22 +269,22 @@ class AnoGAN:
         Returns:
             [{"anomaly_score": float, "label": int}, ...], the calibrated threshold, and the share judged right.
         """
-        from anogan_lib import figures
-
         split = dataset.test if isinstance(dataset, AnomalyDataset) else dataset
         labels = labels_of(split)
         if labels is None:
             raise ValueError("test needs labels: a test split, or a tf.data.Dataset of (image, label) pairs.")
         found = self.predict(split)
-        results = [
-            {"anomaly_score": float(s), "label": int(n)} for s, n in zip(found.scores, labels, strict=True)
-        ]
+        results = [{"anomaly_score": float(s), "label": int(n)} for s, n in zip(found.scores, labels, strict=True)]
         folder = Path(results_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        vmax = float(np.quantile(found.maps, 0.999))
         for i, image in enumerate(as_array(split)):
             figure = figures.comparison(
-                image, found.reconstruction[i], found.maps[i], float(found.scores[i]), vmax=vmax
+                image,
+                found.reconstruction[i],
+                found.maps[i],
+                float(found.scores[i]),
+                vmax=self.map_scale,
+                threshold=self.threshold,
             )
             figure.savefig(folder / f"{i:04d}.png")
         return results, self.threshold, float(np.mean(found.verdicts == (labels == 1)))
@@ -292,9 +294,7 @@ class AnoGAN:
         image = np.asarray(image, "float32")
         found = self.invert(image[None] if image.ndim == 3 else image, **options)
         if len(found) != 1:
-            raise ValueError(
-                f"compute_anomaly_score takes one image; predict takes many. Received: {len(found)}"
-            )
+            raise ValueError(f"compute_anomaly_score takes one image; predict takes many. Received: {len(found)}")
         return float(found.scores()[0]), found.reconstruction[0]
 
     # ---- keeping
@@ -322,6 +322,7 @@ class AnoGAN:
             },
             "false_alarm_rate": self.false_alarm_rate,
             "spreads": self.spreads.spreads if self.spreads else None,
+            "map_scale": self.map_scale,
             "encoder": self.encoder is not None,
             "calibrated": self.calibration is not None,
         }
@@ -340,9 +341,7 @@ class AnoGAN:
             )
         about = json.loads((folder / "detector.json").read_text())
         if about.get("format") != FORMAT:
-            raise ValueError(
-                f"{folder} has format {about.get('format')}; this version reads format {FORMAT}."
-            )
+            raise ValueError(f"{folder} has format {about.get('format')}; this version reads format {FORMAT}.")
         given = {name: value for name, value in settings.items() if value is not None}
         if "score" in given and "lam" not in given and given["score"] != about["settings"]["score"]:
             given["lam"] = None  # the other score's own lambda
@@ -354,5 +353,6 @@ class AnoGAN:
         if about["calibrated"]:
             with np.load(folder / "calibration.npz") as kept:
                 detector.calibration = {name: kept[name] for name in kept.files}
+        detector.map_scale = about["map_scale"]
         detector.false_alarm_rate = about["false_alarm_rate"]
         return detector
