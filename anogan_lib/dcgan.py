@@ -60,13 +60,13 @@ class DCGAN(keras.Model):
 
     Args:
         image_shape: (H, W, C), sides from 16 to 256, C 1 or 3.
-        latent_dim: length of z.
+        latent_dim: length of z; None for one number for each 64 pixels, at most 64.
         width: channels of the blocks next to the image; computation grows with its square.
         prior: "sphere" or "normal", the distribution of z.
         augment: what both networks' images go through before D sees them: "", "translation", "colour", or both with a
             comma between them (DiffAugment). Helps most where images are few.
         flips: also show the training images mirrored, left-right and up-down: for objects that may lie either way.
-        normalisation: of the discriminator: "batch", "spectral" or None.
+        normalisation: of the discriminator: "batch", "layer", "spectral" or None.
         r1: weight of the gradient penalty on real images (Mescheder et al. 2018, arXiv 1801.04406).
         ema_decay: of the averaged generator, the one that samples and reconstructs; 0 for none.
         learning_rate: Adam's, beta_1 0.5, for both networks.
@@ -77,7 +77,7 @@ class DCGAN(keras.Model):
     def __init__(
         self,
         image_shape=(64, 64, 3),
-        latent_dim: int = 64,
+        latent_dim: int | None = None,
         width: int = 32,
         prior: str = "sphere",
         augment: str = "translation",
@@ -90,6 +90,8 @@ class DCGAN(keras.Model):
         seed: int = 0,
     ):
         super().__init__(name="dcgan")
+        height, breadth, _ = check_image_shape(image_shape)
+        latent_dim = min(64, max(1, height * breadth // 64)) if latent_dim is None else latent_dim
         if latent_dim < 1 or width < 1:
             raise ValueError(f"latent_dim and width are at least 1. Received: {latent_dim} and {width}")
         self.settings = {

@@ -50,7 +50,7 @@ def train_encoder(
         gan: a trained DCGAN.
         features: f, the feature layer of its discriminator.
         images: normal images, (N, H, W, C) in [-1, 1]; an array, a split or a tf.data.Dataset.
-        epochs: passes over the images; None for about 4,000 steps.
+        epochs: passes over the images; None for as many as the DCGAN was given, at most about 4,000 steps.
         kappa: weight of the feature term.
 
     Returns:
@@ -62,7 +62,8 @@ def train_encoder(
     )
     batch_size = min(batch_size, count)
     steps_per_epoch = max(1, count // batch_size)
-    epochs = epochs or max(1, DEFAULT_STEPS // steps_per_epoch)
+    if epochs is None:
+        epochs = max(1, min(DEFAULT_STEPS // steps_per_epoch, int(gan.epochs_done) or DEFAULT_STEPS))
     seed = gan.seed
     keras.utils.set_random_seed(seed)
     encoder = build_encoder(gan.image_shape, gan.latent_dim, width or gan.settings["width"])

@@ -8,6 +8,7 @@ four times `width`.
 import keras
 from keras import layers
 
+NORMALISATIONS = ("batch", "layer", "spectral", None)
 KERNEL = 4  # a multiple of the stride: transposed convolutions overlap evenly, so no chequerboard
 
 
@@ -68,6 +69,8 @@ def _downsampling(image, channels, normalisation: str | None):
         y = convolution(y)  # sides halved
         if normalisation == "batch" and i > 1:
             y = layers.BatchNormalization()(y)
+        if normalisation == "layer" and i > 1:
+            y = layers.GroupNormalization(groups=1)(y)
         y = layers.LeakyReLU(0.2, name=f"features_{i}")(y)
     return layers.Flatten()(y)
 
@@ -78,10 +81,11 @@ def build_discriminator(
     """D: images (N, H, W, C) in [-1, 1] -> logits (N, 1), high for real images.
 
     Args:
-        normalisation: "batch" as in DCGAN, "spectral" (Miyato et al. 2018, arXiv 1802.05957), or None.
+        normalisation: "batch" as in DCGAN; "layer", which keeps the images of a batch apart; "spectral" (Miyato et
+            al. 2018, arXiv 1802.05957); or None.
     """
-    if normalisation not in ("batch", "spectral", None):
-        raise ValueError(f'normalisation is "batch", "spectral" or None. Received: {normalisation!r}')
+    if normalisation not in NORMALISATIONS:
+        raise ValueError(f"normalisation is one of {NORMALISATIONS}. Received: {normalisation!r}")
     image = keras.Input(check_image_shape(image_shape), name="image")
     y = _downsampling(image, block_channels(image_shape, width), normalisation)
     return keras.Model(image, layers.Dense(1, name="logit", dtype="float32")(y), name="discriminator")

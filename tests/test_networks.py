@@ -40,4 +40,4 @@ def test_other_shapes_are_refused_in_one_sentence(shape):
 
 def test_unknown_normalisation_is_refused():
     with pytest.raises(ValueError, match="spectral"):
-        build_discriminator((16, 16, 1), normalisation="layer")
+        build_discriminator((16, 16, 1), normalisation="instance")
