@@ -50,6 +50,6 @@ notebooks: $(STAMP)
 # The ready detectors, by the commands that their cards name.
 weights: $(STAMP)
 	rm -rf weights/hazelnut weights/digits-8 weights/mnist-8
-	$(BIN)/anogan train hazelnut --out weights/hazelnut
+	$(BIN)/anogan train hazelnut --flips --out weights/hazelnut
 	$(BIN)/anogan train digits:8 --out weights/digits-8
 	$(BIN)/anogan train mnist:8 --out weights/mnist-8

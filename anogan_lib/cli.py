@@ -29,7 +29,7 @@ from nothing to found defects:
   anogan demo                                     figures and pictures in results/demo
 
 your own parts:
-  anogan train photos/good --out my_detector --size 64 --encoder
+  anogan train photos/good --out my_detector --size 64
   anogan score my_detector photos/new --csv scores.csv --overlays pictures
   anogan evaluate my_detector photos              where photos/ holds good and bad parts, folder by folder
 
@@ -56,7 +56,7 @@ def demo(args) -> None:
     test, found, pictures = data.test, detector.predict(data.test), files.Pictures(out, detector)
     for i, name in enumerate(tqdm(test.names, "pictures", unit="image")):
         pictures.write(Path(str(name)), test.images[i], found, i)
-    about = {"labels": test.labels, "kinds": test.kinds, "vmax": pictures.vmax}
+    about = {"labels": test.labels, "kinds": test.kinds, "vmax": detector.map_scale}
     drawn = {
         "gallery": figures.gallery(test.images, found.maps, found.scores, test.masks, **about),
         "scores": figures.score_distributions(found.scores, test.labels, detector.threshold),
@@ -81,12 +81,12 @@ def train(args) -> None:
     from anogan_lib import DCGAN, AnoGAN, datasets, files, thresholds
 
     if args.epochs is not None and args.epochs < 1:
-        raise ValueError(f"--epochs is at least 1; leave it out for about 8,000 steps. Received: {args.epochs}")
+        raise ValueError(f"--epochs is at least 1; leave it out for about 6,000 steps. Received: {args.epochs}")
     data = datasets.load(args.data, size=args.size)
     print(data.summary())
     thresholds.conformal(range(len(data.calibration)), args.false_alarm_rate)  # refused now, not after training
     settings = {name: value for name in ("latent_dim", "width") if (value := getattr(args, name)) is not None}
-    gan = DCGAN(image_shape=data.image_shape, seed=args.seed, **settings)
+    gan = DCGAN(image_shape=data.image_shape, flips=args.flips, seed=args.seed, **settings)
     out.mkdir(parents=True, exist_ok=True)
     history = gan.train(data.train, epochs=args.epochs, checkpoint_dir=checkpoint)
     started = time.perf_counter()
@@ -254,15 +254,17 @@ def _parser() -> argparse.ArgumentParser:
     add("data", metavar="DATA", help="a data set, see below; only its normal images are learned from")
     add("--out", metavar="DIR", required=True, help="folder for the detector")
     add("--size", type=_size, metavar="S", help="64 or 64x48, 16 to 256 a side (default: the data's own)")
-    add("--latent-dim", type=int, metavar="N", help="length of z (default: 64)")
+    add("--latent-dim", type=int, metavar="N", help="length of z (default: one for 64 pixels, at most 64)")
     add(
         "--width",
         type=int,
         metavar="W",
         help="channels next to the image; time grows with its square (default: 32)",
     )
-    add("--epochs", type=int, metavar="N", help="passes over the images in all (default: about 8,000 steps)")
-    add("--encoder", action="store_true", help="train f-AnoGAN's encoder too: scores in one pass, no search")
+    add("--epochs", type=int, metavar="N", help="passes over the images in all (default: about 6,000 steps)")
+    way = "train f-AnoGAN's encoder, which maps an image to z in one pass; without it z is searched for, 500 steps long"
+    add("--encoder", action=argparse.BooleanOptionalAction, default=True, help=f"{way} (default: with)")
+    add("--flips", action="store_true", help="learn the images mirrored too: for objects that may lie either way")
     add("--resume", action="store_true", help="go on where an interrupted training stopped")
     add("--seed", type=int, default=0, metavar="K", help="of weights, noise and order (default: 0)")
     add("--false-alarm-rate", type=float, default=0.05, metavar="A", help=f"{rate} (default: 0.05)")

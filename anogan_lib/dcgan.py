@@ -21,7 +21,7 @@ from anogan_lib.networks import build_discriminator, build_generator, check_imag
 
 FORMAT = 1
 IN_MEMORY = 2**30  # bytes: smaller sets of images are read once and kept, larger ones streamed at each epoch
-DEFAULT_STEPS = 8000  # generator steps when no number of epochs is given
+DEFAULT_STEPS = 6000  # generator steps when no number of epochs is given
 
 
 class History(dict):
@@ -69,8 +69,7 @@ class DCGAN(keras.Model):
         normalisation: of the discriminator: "batch", "layer", "spectral" or None.
         r1: weight of the gradient penalty on real images (Mescheder et al. 2018, arXiv 1801.04406).
         ema_decay: of the averaged generator, the one that samples and reconstructs; 0 for none.
-        learning_rate: Adam's, beta_1 0.5, for both networks.
-        d_learning_rate: another one for the discriminator; None for the same.
+        learning_rate, d_learning_rate: Adam's for generator and discriminator, beta_1 0.5.
         seed: of weights, noise and order.
     """
 
@@ -82,11 +81,11 @@ class DCGAN(keras.Model):
         prior: str = "sphere",
         augment: str = "translation",
         flips: bool = False,
-        normalisation: str | None = "batch",
+        normalisation: str | None = "layer",
         r1: float = 0.0,
         ema_decay: float = 0.999,
-        learning_rate: float = 2e-4,
-        d_learning_rate: float | None = None,
+        learning_rate: float = 4e-4,
+        d_learning_rate: float = 2e-4,
         seed: int = 0,
     ):
         super().__init__(name="dcgan")
@@ -105,7 +104,7 @@ class DCGAN(keras.Model):
             "r1": float(r1),
             "ema_decay": float(ema_decay),
             "learning_rate": float(learning_rate),
-            "d_learning_rate": d_learning_rate,
+            "d_learning_rate": float(d_learning_rate),
             "seed": int(seed),
         }
         self.image_shape, self.latent_dim = check_image_shape(image_shape), int(latent_dim)
@@ -119,7 +118,7 @@ class DCGAN(keras.Model):
         self.steps_done = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.epochs_done = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.compile(
-            keras.optimizers.Adam(d_learning_rate or learning_rate, beta_1=0.5),
+            keras.optimizers.Adam(d_learning_rate, beta_1=0.5),
             keras.optimizers.Adam(learning_rate, beta_1=0.5),
         )
         differentiable(tf.zeros((1, *self.image_shape)), augment, (0, 0))  # an unknown name is refused here
@@ -208,7 +207,7 @@ class DCGAN(keras.Model):
         Args:
             images: (N, H, W, C) in [-1, 1]; a split, an array or a tf.data.Dataset.
             epochs: passes over the images in all, those of an earlier, interrupted call included; None for about
-                8,000 steps.
+                6,000 steps.
             batch_size: images in a step.
             checkpoint_dir: where the state is kept; training goes on from what lies there, and what comes out is the
                 same as without the interruption.

@@ -14,7 +14,7 @@ from anogan_lib.augmentation import flip
 from anogan_lib.datasets.base import Split, iterate_batches
 from anogan_lib.networks import build_encoder
 
-DEFAULT_STEPS = 4000
+DEFAULT_STEPS = 3000
 
 
 def izi_loss(x, y):
@@ -50,7 +50,7 @@ def train_encoder(
         gan: a trained DCGAN.
         features: f, the feature layer of its discriminator.
         images: normal images, (N, H, W, C) in [-1, 1]; an array, a split or a tf.data.Dataset.
-        epochs: passes over the images; None for as many as the DCGAN was given, at most about 4,000 steps.
+        epochs: passes over the images; None for as many as the DCGAN was given, at most about 3,000 steps.
         kappa: weight of the feature term.
 
     Returns:

@@ -20,7 +20,6 @@ from anogan_lib.datasets.images import natural_key, read_image
 COLUMNS = ("name", "score", "p_value", "verdict", "residual", "discrimination", "kind", "label")
 VERDICTS = ("normal", "anomalous")
 BATCH = 64  # images read, scored and written together
-SCALE = 8  # times the usual residual of a normal image: where the colours of a map end
 
 
 def complain(error: Exception | str) -> None:
@@ -160,15 +159,14 @@ def table_writer():
 class Pictures:
     """Two files for each image: the classic three pictures, NAME.png, and the overlay, NAME_overlay.png.
 
-    The colours' scale follows from the calibration images alone, so that pictures of different runs compare.
+    The colours' scale is the detector's, so that pictures of different runs compare.
     """
 
     LEAST = 256  # pixels of an overlay's longer side; smaller ones are enlarged by a whole factor
 
     def __init__(self, folder, detector):
-        self.folder, self.used, self.threshold = Path(folder), set(), detector.threshold
-        residual = np.median(detector.calibration["residual"]) / np.prod(detector.image_shape)  # of a pixel
-        self.vmax = max(SCALE * float(residual), 1e-6)
+        self.folder, self.used = Path(folder), set()
+        self.threshold, self.vmax = detector.threshold, detector.map_scale
 
     def write(self, name: Path, image, found, i: int) -> None:
         """Pictures of image (H, W, C), the i-th of the Prediction `found`."""
