@@ -21,7 +21,7 @@ from anogan_lib.datasets.base import FEWEST_NORMAL, AnomalyDataset, Split, split
 from anogan_lib.datasets.images import ImageFiles, MaskFiles, list_images, natural_key, probe, to_uint8
 
 DEFAULT_SIZE = (64, 64)
-_OWN_SIZES = range(16, 257)  # what the networks are made for
+POSSIBLE_SIDES = range(16, 257)  # what the networks are made for
 _HELD_BACK = 0.2
 _NO_KINDS = ("train", "test", "ground_truth", "good")
 
@@ -34,7 +34,8 @@ def load(folder: str | Path, size: tuple[int, int] | None = None, seed: int = 0,
 
     Args:
         folder: see the top of this module.
-        size: (H, W); None is the images' own size if all have the same, with sides of 16 to 256, else 64x64.
+        size: (H, W); None is the images' own size if all have the same, brought down to a shorter side of 64, which
+            is what two processor cores train in minutes; 64x64 where the sizes differ.
         seed: of the split of the normal images.
         name, description: of the data set; made from the folder's path where None.
 
@@ -73,7 +74,7 @@ def write(dataset: AnomalyDataset, folder: str | Path, seed: int = 0) -> None:
     """Writes a data set as PNG files in MVTec AD's layout, into a new or empty folder.
 
     Train, validation and calibration images go to `train/good` in the order in which loading the folder with
-    the same seed gives the same three splits. (With sides beyond 256, name the size when loading.)
+    the same seed gives the same three splits. (With sides beyond 64, name the size when loading.)
     """
     folder = Path(folder)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
@@ -157,7 +158,9 @@ def _image_shape(headers, size: tuple[int, int] | None) -> tuple[int, int, int]:
     sizes = {header[:2] for header in headers}
     if size is None:
         own = next(iter(sizes))
-        size = own if len(sizes) == 1 and all(side in _OWN_SIZES for side in own) else DEFAULT_SIZE
+        shrink = min(1.0, DEFAULT_SIZE[0] / min(own))
+        scaled = tuple(round(side * shrink) for side in own)
+        size = scaled if len(sizes) == 1 and all(side in POSSIBLE_SIDES for side in scaled) else DEFAULT_SIZE
     return (*size, max(channels for _, _, channels in headers))
 
 
