@@ -14,9 +14,7 @@ def differentiable(images, names: str, seed):
     known = {"translation": translate, "colour": recolour}
     for i, name in enumerate(n for n in names.split(",") if n):
         if name not in known:
-            raise ValueError(
-                f'augment is "", or names from {", ".join(known)} with commas. Received: {names!r}'
-            )
+            raise ValueError(f'augment is "", or names from {", ".join(known)} with commas. Received: {names!r}')
         images = known[name](images, seed + tf.cast((i, 0), tf.int64) * 7919)
     return images
 

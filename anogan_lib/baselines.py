@@ -52,9 +52,7 @@ def pca_scores(
     return (residual**2).sum(axis=1), maps
 
 
-def compare(
-    train: np.ndarray, test: np.ndarray, labels: np.ndarray, components=(10, 40, 100)
-) -> dict[str, float]:
+def compare(train: np.ndarray, test: np.ndarray, labels: np.ndarray, components=(10, 40, 100)) -> dict[str, float]:
     """Image AUROC of each baseline on the same images, raw and mean-removed, unit-norm.
 
     The best number of PCA components is chosen on the test labels: in the baseline's favour.

@@ -219,11 +219,7 @@ class DCGAN(keras.Model):
             The history, earlier epochs from the checkpoint included.
         """
         split = images if isinstance(images, Split | tf.data.Dataset) else Split(images)
-        count = (
-            len(split)
-            if isinstance(split, Split)
-            else sum(len(b) for b in iterate_batches(split, batch_size))
-        )
+        count = len(split) if isinstance(split, Split) else sum(len(b) for b in iterate_batches(split, batch_size))
         first = next(iterate_batches(split, 1))
         if first.shape[1:] != self.image_shape:
             raise ValueError(
@@ -243,18 +239,14 @@ class DCGAN(keras.Model):
         with tqdm(total=epochs, initial=done, desc="training", unit="epoch", disable=not verbose) as bar:
             for epoch in range(done, epochs):
                 started = time.perf_counter()
-                totals: list[dict] = [
-                    self.train_step(batch) for batch in self.epoch_batches(split, batch_size, epoch)
-                ]
+                totals: list[dict] = [self.train_step(batch) for batch in self.epoch_batches(split, batch_size, epoch)]
                 for name in ("d_loss", "g_loss", "d_real", "d_fake"):
                     history[name].append(float(np.mean([float(each[name]) for each in totals])))
                 history["seconds"].append(time.perf_counter() - started)
                 self.epochs_done.assign_add(1)
                 logs = {name: values[-1] for name, values in history.items()}
                 if not np.isfinite(logs["d_loss"] + logs["g_loss"]):
-                    raise ValueError(
-                        f"Training diverged in epoch {epoch + 1}; a smaller learning_rate may help."
-                    )
+                    raise ValueError(f"Training diverged in epoch {epoch + 1}; a smaller learning_rate may help.")
                 bar.set_postfix(d_loss=f"{logs['d_loss']:.3f}", g_loss=f"{logs['g_loss']:.3f}", refresh=False)
                 bar.update()
                 stop = bool(on_epoch and on_epoch(self, logs))
@@ -333,18 +325,14 @@ class DCGAN(keras.Model):
     def load(cls, folder) -> "DCGAN":
         """A DCGAN from what `save` wrote."""
         folder = Path(folder)
-        missing = [
-            n for n in ("dcgan.json", "generator.keras", "discriminator.keras") if not (folder / n).is_file()
-        ]
+        missing = [n for n in ("dcgan.json", "generator.keras", "discriminator.keras") if not (folder / n).is_file()]
         if missing:
             raise FileNotFoundError(
                 f"{folder} holds no DCGAN ({', '.join(missing)} missing); gan.save(folder) writes one."
             )
         about = json.loads((folder / "dcgan.json").read_text())
         if about.get("format") != FORMAT:
-            raise ValueError(
-                f"{folder / 'dcgan.json'} has format {about.get('format')}; this version reads {FORMAT}."
-            )
+            raise ValueError(f"{folder / 'dcgan.json'} has format {about.get('format')}; this version reads {FORMAT}.")
         gan = cls(**about["settings"])
         gan.generator.load_weights(folder / "generator.keras")
         gan.trained.set_weights(gan.generator.get_weights())

@@ -57,9 +57,7 @@ def train_encoder(
         E and its loss, a mean for each epoch.
     """
     split = images if isinstance(images, Split | tf.data.Dataset) else Split(images)
-    count = (
-        len(split) if isinstance(split, Split) else sum(len(b) for b in iterate_batches(split, batch_size))
-    )
+    count = len(split) if isinstance(split, Split) else sum(len(b) for b in iterate_batches(split, batch_size))
     batch_size = min(batch_size, count)
     steps_per_epoch = max(1, count // batch_size)
     if epochs is None:

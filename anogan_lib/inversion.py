@@ -134,9 +134,7 @@ class LatentSearch:
             v = BETA_2 * v + (1 - BETA_2) * g**2
             count = tf.cast(t + 1, tf.float32)
             m_hat, v_hat = m / (1 - BETA_1**count), v / (1 - BETA_2**count)
-            rate = (
-                step_size * 0.5 * (1.0 + tf.cos(np.pi * tf.cast(t, tf.float32) / tf.cast(total, tf.float32)))
-            )
+            rate = step_size * 0.5 * (1.0 + tf.cos(np.pi * tf.cast(t, tf.float32) / tf.cast(total, tf.float32)))
             z = latent.onto_prior(z - rate * m_hat / (tf.sqrt(v_hat) + EPSILON), self.prior)
         return z, m, v
 
@@ -213,9 +211,7 @@ def _run(search, x, feature_x, z, steps, step_size, weights, trace):
             record.append(_look(search, x, feature_x, state[0], first))
         last = min(first + every, steps)
         span = [tf.constant(n, tf.int32) for n in (first, last, steps)]
-        state = search.descend(
-            x, feature_x, state, *span, tf.constant(step_size, tf.float32), weights
-        )
+        state = search.descend(x, feature_x, state, *span, tf.constant(step_size, tf.float32), weights)
     z = state[0]
     y, feature_y, residual, discrimination = (part.numpy() for part in search.measure(x, feature_x, z))
     losses = {"residual": residual, "discrimination": discrimination}
@@ -240,8 +236,7 @@ def _better(one, other):
 
     losses = {name: pick(one[2][name], other[2][name]) for name in one[2]}
     record = [
-        (a[0], *(pick(p, q) for p, q in zip(a[1:], b[1:], strict=True)))
-        for a, b in zip(one[4], other[4], strict=True)
+        (a[0], *(pick(p, q) for p, q in zip(a[1:], b[1:], strict=True))) for a, b in zip(one[4], other[4], strict=True)
     ]
     return pick(one[0], other[0]), pick(one[1], other[1]), losses, pick(one[3], other[3]), record
 
@@ -253,13 +248,9 @@ def _join(parts, about) -> Inversion:
     if parts[0][1][4]:
         columns = list(zip(*(found[4] for _, found in parts), strict=True))  # T x batches
         steps = np.array([column[0][0] for column in columns])
-        z, r, d = (
-            np.stack([np.concatenate([entry[i] for entry in column]) for column in columns])
-            for i in (1, 2, 3)
-        )
+        z, r, d = (np.stack([np.concatenate([entry[i] for entry in column]) for column in columns]) for i in (1, 2, 3))
         trace = Trace(steps, z, r, d)
     images, z, y = (
-        np.concatenate(arrays)
-        for arrays in ([b for b, _ in parts], [f[0] for _, f in parts], [f[1] for _, f in parts])
+        np.concatenate(arrays) for arrays in ([b for b, _ in parts], [f[0] for _, f in parts], [f[1] for _, f in parts])
     )
     return Inversion(images, z, y, losses, trace, **about)

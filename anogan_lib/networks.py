@@ -48,9 +48,7 @@ def build_generator(image_shape=(64, 64, 3), latent_dim: int = 64, width: int = 
         y = layers.ReLU()(y)
         if count is None:
             break
-        y = layers.Conv2DTranspose(count, KERNEL, strides=2, padding="same", use_bias=False)(
-            y
-        )  # sides doubled
+        y = layers.Conv2DTranspose(count, KERNEL, strides=2, padding="same", use_bias=False)(y)  # sides doubled
     y = layers.Conv2DTranspose(colours, KERNEL, strides=2, padding="same")(y)
     spare = rows * scale - height, columns * scale - breadth
     if any(spare):
@@ -75,9 +73,7 @@ def _downsampling(image, channels, normalisation: str | None):
     return layers.Flatten()(y)
 
 
-def build_discriminator(
-    image_shape=(64, 64, 3), width: int = 32, normalisation: str | None = "batch"
-) -> keras.Model:
+def build_discriminator(image_shape=(64, 64, 3), width: int = 32, normalisation: str | None = "batch") -> keras.Model:
     """D: images (N, H, W, C) in [-1, 1] -> logits (N, 1), high for real images.
 
     Args:

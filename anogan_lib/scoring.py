@@ -108,9 +108,7 @@ class Standardisation:
         return (values - mean) / spread
 
 
-def combine(
-    losses: dict[str, np.ndarray], lam: float, score: str, spreads: Standardisation | None
-) -> np.ndarray:
+def combine(losses: dict[str, np.ndarray], lam: float, score: str, spreads: Standardisation | None) -> np.ndarray:
     """A(x) under one of the three scores, from the losses of an inversion: (N,).
 
     "paper": raw sums R and D. "standardised": R and D in spreads of normal images. "best": the same, but R and D look
@@ -122,8 +120,7 @@ def combine(
     if score != "paper":
         if spreads is None:
             raise ValueError(
-                f'score="{score}" needs the spreads of R and D on normal images: '
-                "detector.standardise(data.validation)"
+                f'score="{score}" needs the spreads of R and D on normal images: detector.standardise(data.validation)'
             )
         residual, discrimination = (spreads(name, losses[name]) for name in names)
     return anomaly_score(residual, discrimination, lam)

@@ -74,9 +74,7 @@ def as_mode(pixels, mode):
         image = rgb.quantize(64) if mode == "P" else rgb.convert("1")
         return image, np.asarray(image.convert("RGB"))
     if mode == "RGBA":
-        alpha = np.where(np.arange(pixels.shape[1]) < 5, 0, 255).astype(np.uint8) * np.ones(
-            pixels.shape[:2], int
-        )
+        alpha = np.where(np.arange(pixels.shape[1]) < 5, 0, 255).astype(np.uint8) * np.ones(pixels.shape[:2], int)
         image = Image.fromarray(np.dstack([pixels, alpha.astype(np.uint8)]))
         return image, np.where(alpha[..., None] == 0, 0, pixels)
     if mode == "LA":
@@ -158,9 +156,7 @@ def test_a_crack_one_pixel_wide_survives_shrinking(tmp_path):
 def test_a_mask_shrinks_to_the_area_it_covers(tmp_path):
     rows, columns = np.mgrid[:256, :256]
     disc = (rows - 120.3) ** 2 + (columns - 131.7) ** 2 < 60**2
-    Image.fromarray(disc.astype(np.uint8)).save(
-        tmp_path / "a.png"
-    )  # values 0 and 1 mark as well as 0 and 255
+    Image.fromarray(disc.astype(np.uint8)).save(tmp_path / "a.png")  # values 0 and 1 mark as well as 0 and 255
     small = images.read_mask(tmp_path / "a.png", (64, 64))
     assert small.mean() == pytest.approx(disc.mean(), rel=0.1)
 
@@ -321,9 +317,7 @@ def test_files_stream_and_equal_the_images(tmp_path, rng, monkeypatch):
     data = datasets.load(tmp_path, size=(16, 24))
     reads = []
     read_image = images.read_image
-    monkeypatch.setattr(
-        images, "read_image", lambda path, shape: reads.append(path) or read_image(path, shape)
-    )
+    monkeypatch.setattr(images, "read_image", lambda path, shape: reads.append(path) or read_image(path, shape))
     batches = data.train.batches(4).as_numpy_iterator()
     assert reads == []
     first = next(batches)

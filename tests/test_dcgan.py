@@ -52,9 +52,7 @@ def test_interrupted_equals_uninterrupted(images, tmp_path):
     options = {"batch_size": 16, "checkpoint_every": 1, "verbose": False}
     whole = small(flips=True, augment="translation,colour")
     history = whole.train(images, epochs=4, checkpoint_dir=tmp_path / "whole", **options)
-    small(flips=True, augment="translation,colour").train(
-        images, epochs=2, checkpoint_dir=tmp_path / "cut", **options
-    )
+    small(flips=True, augment="translation,colour").train(images, epochs=2, checkpoint_dir=tmp_path / "cut", **options)
     resumed = small(flips=True, augment="translation,colour")
     resumed_history = resumed.train(images, epochs=4, checkpoint_dir=tmp_path / "cut", **options)
     np.testing.assert_allclose(resumed_history.g_loss, history.g_loss, rtol=1e-4)

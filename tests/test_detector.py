@@ -31,9 +31,7 @@ def data():
         masks=np.concatenate([good[1], holed[1]]),
         names=[f"{i:03d}" for i in range(40)],
     )
-    return AnomalyDataset(
-        "discs", "Discs.", *(Split(discs(n, s)[0]) for n, s in ((96, 0), (24, 1), (40, 2))), test
-    )
+    return AnomalyDataset("discs", "Discs.", *(Split(discs(n, s)[0]) for n, s in ((96, 0), (24, 1), (40, 2))), test)
 
 
 @pytest.fixture(scope="module")

@@ -89,10 +89,7 @@ def test_shipped_files_are_what_the_renderer_gives():
 def test_good_nuts_are_within_the_range_of_the_real_ones(good):
     examples = Path(os.environ.get("ANOGAN_DATA", "")) / "hazelnut_examples"
     if "ANOGAN_DATA" in os.environ and examples.is_dir():
-        real = [
-            Image.open(path).convert("RGB").resize((64, 64), Image.BOX)
-            for path in sorted(examples.glob("*.png"))
-        ]
+        real = [Image.open(path).convert("RGB").resize((64, 64), Image.BOX) for path in sorted(examples.glob("*.png"))]
         np.testing.assert_allclose([figures(image) for image in real], REAL, atol=0.006)
     low, high = REAL.min(axis=0), REAL.max(axis=0)
     nuts = np.array([figures(image) for image in images.to_uint8(good)])  # (391, 5)
@@ -164,9 +161,7 @@ def test_written_folders_are_read_again(tmp_path, monkeypatch):
     assert np.array_equal(data.test.masks[0], mask)
 
 
-@pytest.mark.parametrize(
-    ("given", "words"), [({"kind": "dent"}, "crack, cut, hole"), ({"size": 4}, "8 pixels")]
-)
+@pytest.mark.parametrize(("given", "words"), [({"kind": "dent"}, "crack, cut, hole"), ({"size": 4}, "8 pixels")])
 def test_wrong_requests_are_named(given, words):
     with pytest.raises(ValueError, match=words):
         hazelnut.render(0, **given)

@@ -88,17 +88,13 @@ def test_trace_records_the_search(detector, images):
     np.testing.assert_allclose(trace.residual[-1], found.residual)
     np.testing.assert_allclose(trace.discrimination[-1], found.discrimination)
     assert trace.residual[-1].sum() < trace.residual[0].sum()
-    np.testing.assert_allclose(
-        detector.invert(images, steps=25, restarts=2).residual, found.residual, rtol=1e-4
-    )
+    np.testing.assert_allclose(detector.invert(images, steps=25, restarts=2).residual, found.residual, rtol=1e-4)
 
 
 def test_what_is_found_is_what_the_formulas_say(detector, images):
     found = detector.invert(images)
     np.testing.assert_allclose(found.reconstruction, detector.gan(found.z), atol=1e-5)
-    np.testing.assert_allclose(
-        found.residual, np.abs(images - found.reconstruction).sum(axis=(1, 2, 3)), rtol=1e-4
-    )
+    np.testing.assert_allclose(found.residual, np.abs(images - found.reconstruction).sum(axis=(1, 2, 3)), rtol=1e-4)
     f = [detector.features(each, training=False).numpy() for each in (images, found.reconstruction)]
     np.testing.assert_allclose(found.discrimination, np.abs(f[0] - f[1]).sum(axis=(1, 2, 3)), rtol=1e-3)
     np.testing.assert_allclose(

@@ -57,13 +57,9 @@ def _find_folder(spec: str) -> Path:
         return Path(data) / spec
     if spec and (spec.startswith(".") or path.name != spec):
         raise FileNotFoundError(f"There is no folder {spec}.")
-    known = {
-        name.partition(":")[0]: name for name in reversed(SPECS)
-    }  # hazelnut itself before mvtec:hazelnut
+    known = {name.partition(":")[0]: name for name in reversed(SPECS)}  # hazelnut itself before mvtec:hazelnut
     around = [Path.cwd()] + ([Path(data)] if data and Path(data).is_dir() else [])
-    known |= {
-        p.name: p.name for place in around for p in place.iterdir() if p.is_dir() and p.name not in known
-    }
+    known |= {p.name: p.name for place in around for p in place.iterdir() if p.is_dir() and p.name not in known}
     near = difflib.get_close_matches(spec.partition(":")[0].rstrip("0123456789"), known, 1)
     hint = f" Did you mean {known[near[0]]}?" if near else ""
     raise ValueError(
@@ -77,7 +73,5 @@ def _check_size(size) -> tuple[int, int] | None:
         return None
     sides = (size, size) if isinstance(size, int) else tuple(size) if isinstance(size, list | tuple) else ()
     if len(sides) != 2 or not all(isinstance(side, int) and side >= 8 for side in sides):
-        raise ValueError(
-            f"A size is a number of pixels, 8 or more, or a pair (H, W) of them. Received: {size!r}."
-        )
+        raise ValueError(f"A size is a number of pixels, 8 or more, or a pair (H, W) of them. Received: {size!r}.")
     return sides

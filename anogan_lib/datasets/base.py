@@ -55,13 +55,10 @@ class Split:
         for what in ("labels", "kinds", "_masks", "names"):
             values = getattr(self, what)
             if values is not None and len(values) != len(self):
-                raise ValueError(
-                    f"{len(self)} images need as many {what.strip('_')}. Received: {len(values)}."
-                )
+                raise ValueError(f"{len(self)} images need as many {what.strip('_')}. Received: {len(values)}.")
         if self._masks is not None and self._masks.shape[-2:] != self.image_shape[:2]:
             raise ValueError(
-                f"Masks of the images' size {self.image_shape[:2]} are wanted. "
-                f"Received: {self._masks.shape[-2:]}."
+                f"Masks of the images' size {self.image_shape[:2]} are wanted. Received: {self._masks.shape[-2:]}."
             )
 
     @property
@@ -164,8 +161,7 @@ def check_images(images, image_shape: tuple[int, int, int] | None = None) -> np.
         raise ValueError("All images must have one shape (H, W, C); resize them to the same size.") from None
     if array.dtype.kind not in "fiub":
         raise ValueError(
-            "Images must be an array (N, H, W, C), a Split or a tf.data.Dataset. "
-            f"Received: {type(images).__name__}."
+            f"Images must be an array (N, H, W, C), a Split or a tf.data.Dataset. Received: {type(images).__name__}."
         )
     if array.ndim != 4:
         hint = " For one image, give image[None]." if array.ndim == 3 else ""
@@ -175,9 +171,7 @@ def check_images(images, image_shape: tuple[int, int, int] | None = None) -> np.
     if array.shape[-1] not in (1, 3):
         raise ValueError(f"Images must have 1 or 3 channels, the last axis. Received shape: {array.shape}.")
     if image_shape is not None and array.shape[1:] != tuple(image_shape):
-        raise ValueError(
-            f"Images of shape {tuple(image_shape)} are wanted. Received shape: {array.shape[1:]}."
-        )
+        raise ValueError(f"Images of shape {tuple(image_shape)} are wanted. Received shape: {array.shape[1:]}.")
     low, high = float(array.min()), float(array.max())  # NaN comes through both
     if not np.isfinite(low + high):
         raise ValueError("Images must hold finite values. Received NaN or infinity.")
@@ -255,9 +249,7 @@ def _dataset_blocks(dataset, batch_size: int):
     paired = isinstance(spec, tuple | list)
     spec = spec[0] if paired and spec else spec
     if not isinstance(spec, tf.TensorSpec):
-        raise ValueError(
-            f"A dataset must give images or (image, label) pairs. Received: {dataset.element_spec}."
-        )
+        raise ValueError(f"A dataset must give images or (image, label) pairs. Received: {dataset.element_spec}.")
     if spec.shape.rank == 3:
         dataset = dataset.batch(batch_size)
     try:

@@ -65,9 +65,7 @@ def load(folder: str | Path, size: tuple[int, int] | None = None, seed: int = 0,
 
     parts = [split([(normal[i], "good") for i in part]) for part in split_normal(len(normal), seed)]
     description = description or f"Images of the folder {folder.resolve()}."
-    return AnomalyDataset(
-        name or str(folder), description, *parts, split(test, _masks(folder, test, image_shape))
-    )
+    return AnomalyDataset(name or str(folder), description, *parts, split(test, _masks(folder, test, image_shape)))
 
 
 def write(dataset: AnomalyDataset, folder: str | Path, seed: int = 0) -> None:

@@ -185,9 +185,7 @@ def dataset_plan(seed: int = 0) -> list[tuple[str, str, str, tuple[int, int, int
     counts = [("train", "good", 391), ("test", "good", 40)]
     counts += [("test", kind, n) for kind, n in _COUNTS.items()]
     return [
-        (split, kind, f"{i:03d}.png", (seed, code, i))
-        for code, (split, kind, n) in enumerate(counts)
-        for i in range(n)
+        (split, kind, f"{i:03d}.png", (seed, code, i)) for code, (split, kind, n) in enumerate(counts) for i in range(n)
     ]
 
 
@@ -215,9 +213,7 @@ def load(size: int | tuple[int, int] | None = None, seed: int = 0) -> AnomalyDat
     """
     size = size or SHIPPED_SIZE
     size = (size, size) if isinstance(size, int) else tuple(size)
-    about = (
-        "Rendered hazelnuts in the proportions of MVTec AD's, with exact masks; anogan_lib's own, Apache-2.0."
-    )
+    about = "Rendered hazelnuts in the proportions of MVTec AD's, with exact masks; anogan_lib's own, Apache-2.0."
     if seed == 0 and size == (SHIPPED_SIZE, SHIPPED_SIZE) and SHIPPED.is_dir():
         return folders.load(SHIPPED, size, seed, "hazelnut", about)
     from tqdm.auto import tqdm
@@ -232,6 +228,4 @@ def load(size: int | tuple[int, int] | None = None, seed: int = 0) -> AnomalyDat
     normal = np.flatnonzero(~test)
     parts = [normal[part] for part in split_normal(len(normal), seed)]
     splits = [Split(images[i], kinds=kinds[i], names=names[i]) for i in parts]
-    return AnomalyDataset(
-        "hazelnut", about, *splits, Split(images[test], None, kinds[test], masks[test], names[test])
-    )
+    return AnomalyDataset("hazelnut", about, *splits, Split(images[test], None, kinds[test], masks[test], names[test]))

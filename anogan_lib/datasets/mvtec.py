@@ -43,9 +43,7 @@ def load(category: str, size: tuple[int, int] | None = None, seed: int = 0) -> A
         if category not in CATEGORIES:
             near = difflib.get_close_matches(category, CATEGORIES, 1)
             hint = f" Did you mean mvtec:{near[0]}?" if near else ""
-            raise ValueError(
-                f"MVTec AD has the categories {', '.join(CATEGORIES)}.{hint} Received: {category!r}."
-            )
+            raise ValueError(f"MVTec AD has the categories {', '.join(CATEGORIES)}.{hint} Received: {category!r}.")
         download(_home())
         folder = _home() / category
     return folders.load(folder, size, seed, f"mvtec:{category}", f"{LICENCE} From {folder}.")
@@ -62,9 +60,7 @@ def _home() -> Path:
 def _find(category: str) -> Path | None:
     data = os.environ.get("ANOGAN_DATA")
     places = [Path(data) / "mvtec", Path(data)] if data else []
-    return next(
-        (p / category for p in [*places, _home()] if (p / category / "train" / "good").is_dir()), None
-    )
+    return next((p / category for p in [*places, _home()] if (p / category / "train" / "good").is_dir()), None)
 
 
 def download(folder: Path) -> None:
@@ -88,9 +84,7 @@ def download(folder: Path) -> None:
         else:
             raise OSError(f"MVTec AD cannot be downloaded ({'; '.join(reasons)}). {by_hand}")
         if digest != SHA256:
-            raise OSError(
-                f"What was downloaded is not MVTec AD (its SHA-256 is {digest}, not {SHA256}). {by_hand}"
-            )
+            raise OSError(f"What was downloaded is not MVTec AD (its SHA-256 is {digest}, not {SHA256}). {by_hand}")
         unpacked = Path(scratch) / "unpacked"
         with tarfile.open(archive) as tar:
             tar.extractall(unpacked, filter="data")
