@@ -25,7 +25,7 @@ DEFAULT_STEPS = 6000  # generator steps when no number of epochs is given
 
 
 class History(dict):
-    """Per-epoch figures of a training run: history["d_loss"], or history.d_loss; also g_loss, d_real, d_fake, seconds."""
+    """Per-epoch figures of a training: history["d_loss"], or history.d_loss; g_loss, d_real, d_fake, seconds."""
 
     def __getattr__(self, name: str):
         try:

@@ -120,7 +120,7 @@ def test_without_calibration_it_searches_but_does_not_judge(data):
 
 
 def test_errors_say_what_is_right(detector, data, tmp_path):
-    with pytest.raises(ValueError, match="data.test"):
+    with pytest.raises(ValueError, match=r"data\.test"):
         detector.predict(data)
     with pytest.raises(ValueError, match=r"size=\(16, 16\)"):
         detector.predict(np.zeros((2, 28, 28, 1), "float32"))
