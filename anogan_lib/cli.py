@@ -51,8 +51,8 @@ def demo(args) -> None:
     data = datasets.load("hazelnut", size=detector.image_shape[:2])
     print(f"{len(data.test)} test images of rendered hazelnuts, none of which the detector was trained on")
     evaluation = detector.evaluate(data, progress=True)
-    print(f"\n{evaluation}\n")
     _write_evaluation(evaluation, out / "evaluation.json", out / "scores.csv")
+    print(f"\n{evaluation}\n")
     test, found, pictures = data.test, detector.predict(data.test), files.Pictures(out, detector)
     for i, name in enumerate(tqdm(test.names, "pictures", unit="image")):
         pictures.write(Path(str(name)), test.images[i], found, i)
@@ -150,8 +150,8 @@ def evaluate(args) -> None:
     detector = _load_detector(args)
     data = datasets.load(args.data, size=detector.image_shape[:2])
     evaluation = detector.evaluate(data, progress=True)
-    print(evaluation)
     _write_evaluation(evaluation, args.json, args.csv)
+    print(evaluation)
 
 
 def describe(args) -> None:
@@ -186,11 +186,16 @@ def _load_detector(args):
         raise ValueError(f"--steps is a number of steps, 0 or more. Received: {steps}")
     scoring.check_lam(0 if args.lam is None else args.lam)
     try:
-        detector = AnoGAN.load(args.detector, lam=args.lam, score=args.score, steps=steps)
+        detector = AnoGAN.load(args.detector, lam=args.lam, score=args.score)
     except FileNotFoundError:
         raise
     except Exception as error:  # the files are anything at all: JSON, zip and Keras have errors of their own
         raise ValueError(f"The detector in {args.detector} cannot be read: {error!r}") from error
+    if steps is not None and steps != detector.steps:
+        detector.steps = steps
+        _complain(
+            f"note: the threshold belongs to the detector's own search; {steps} steps may change its false alarms."
+        )
     if rate is not None:
         detector.false_alarm_rate = rate
     detector.threshold  # noqa: B018 - says at once where a calibration is missing, or too small for the rate

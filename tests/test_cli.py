@@ -189,7 +189,7 @@ def test_an_interruption_keeps_the_rows_written_so_far(photos, tiny_detector, tm
     assert "interrupted" in complaints(capsys)[-1]
 
 
-def test_options_set_lambda_score_and_false_alarm_rate_anew(photos, tiny_detector, tmp_path):
+def test_options_set_lambda_score_and_false_alarm_rate_anew(photos, tiny_detector, tmp_path, capsys):
     table = tmp_path / "scores.csv"
 
     def rows(*options):
@@ -202,7 +202,9 @@ def test_options_set_lambda_score_and_false_alarm_rate_anew(photos, tiny_detecto
     for rate in (0.1, 0.6):
         for row in rows("--false-alarm-rate", str(rate)):
             assert (row["verdict"] == "anomalous") == (float(row["p_value"]) <= rate)
+    capsys.readouterr()
     assert rows("--steps", "0")[0]["residual"] != rows("--steps", "4")[0]["residual"]
+    assert sum("note: the threshold" in line for line in complaints(capsys)) == 1  # 4 steps are its own
 
 
 def test_train_evaluate_and_resume(tmp_path, capsys):
