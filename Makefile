@@ -6,7 +6,7 @@ NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help install lab demo test lint notebooks weights
+.PHONY: help install lab demo test lint notebooks pictures weights
 
 help:
 	@echo "make install    the environment alone (.venv)"
@@ -15,6 +15,7 @@ help:
 	@echo "make test       every test, the notebooks among them"
 	@echo "make lint       style of code and notebooks"
 	@echo "make notebooks  runs the notebooks anew and keeps their outputs"
+	@echo "make pictures   draws the README's pictures anew (img/)"
 	@echo "make weights    trains the ready detectors of weights/ anew (hours on two CPU cores)"
 
 install: $(STAMP)
@@ -46,6 +47,11 @@ notebooks: $(STAMP)
 		--ExecutePreprocessor.store_widget_state=False \
 		--ClearMetadataPreprocessor.enabled=True --ClearMetadataPreprocessor.clear_cell_metadata=False \
 		--ClearMetadataPreprocessor.preserve_nb_metadata_mask=kernelspec
+
+pictures: $(STAMP)
+	$(BIN)/anogan demo
+	mkdir -p img
+	cp results/demo/overview.png results/demo/scores.png img/
 
 # The ready detectors, by the commands that their cards name.
 weights: $(STAMP)

@@ -42,9 +42,11 @@ your own parts:
 
 def demo(args) -> None:
     """The whole way on built-in data with ready weights."""
+    import numpy as np
     from tqdm import tqdm
 
     from anogan_lib import AnoGAN, datasets, figures, files
+    from anogan_lib.datasets.images import from_uint8
 
     out = Path("results/demo")
     detector = AnoGAN.load(READY)
@@ -56,16 +58,21 @@ def demo(args) -> None:
     test, found, pictures = data.test, detector.predict(data.test), files.Pictures(out, detector)
     for i, name in enumerate(tqdm(test.names, "pictures", unit="image")):
         pictures.write(Path(str(name)), test.images[i], found, i)
+    chosen = [int(np.flatnonzero(test.kinds == kind)[i]) for kind, i in SHOWN]
+    overlays = [figures.overlay_image(test.images[i], found.maps[i], vmax=detector.map_scale) for i in chosen]
+    rows = [test.images[chosen], found.reconstruction[chosen], from_uint8(np.stack(overlays))]
+    titles = [kind for kind, _ in SHOWN] + ["G(z)"] * len(SHOWN) + [f"A(x) = {found.scores[i]:.1f}" for i in chosen]
     about = {"labels": test.labels, "kinds": test.kinds, "vmax": detector.map_scale}
     drawn = {
+        "overview": figures.image_grid(np.concatenate(rows), titles, columns=len(SHOWN)),
         "gallery": figures.gallery(test.images, found.maps, found.scores, test.masks, **about),
         "scores": figures.score_distributions(found.scores, test.labels, detector.threshold),
         "roc": figures.roc_curve(found.scores, test.labels, detector.threshold),
     }
     for name, figure in drawn.items():
         figure.savefig(out / f"{name}.png")
-    print(f"pictures in {out}/: gallery.png shows every image, the most anomalous first; test/ each one by itself;")
-    print("scores.png and roc.png the scores. Figures: scores.csv, evaluation.json")
+    print(f"pictures in {out}/: overview.png (image, similar image, anomalies), gallery.png (every image, the most")
+    print("anomalous first), scores.png, roc.png, test/ (each image by itself). Figures: scores.csv, evaluation.json")
 
 
 def train(args) -> None:
@@ -165,6 +172,7 @@ def describe(args) -> None:
         print(f"\nwritten to {args.out}/, which is a DATA as well")
 
 
+SHOWN = (("good", 0), ("hole", 1), ("crack", 1), ("cut", 1), ("print", 1), ("hole", 4))  # in the demo's overview
 RESULTS = (  # what a card tells of an evaluation
     "auroc",
     "average_precision",

@@ -76,6 +76,7 @@ class AnoGAN:
         self.steps = steps
         self.encoder: keras.Model | None = None
         self.spreads: scoring.Standardisation | None = None
+        self.aim: tuple[str, float] | None = None  # the score and lambda whose R and D the search weighs, once fixed
         self.map_scale = 1.0  # the value at which overlays saturate: 99.9 % of normal pixels lie below
         self.false_alarm_rate = 0.05
         self.calibration: dict[str, np.ndarray] | None = None  # losses of the calibration images, by name
@@ -120,6 +121,7 @@ class AnoGAN:
     def standardise(self, images):
         """Take the spreads of R and D from normal images that trained nothing: the validation images."""
         images, self.spreads, self.calibration = as_array(images), None, None
+        self.aim = (self.score, self.lam)
         # What the search weighs R and D by are these very spreads, so a search is made once more with them.
         for _ in range(2):
             found = inversion.invert(self.search, self._checked(images), **self._search_options())
@@ -133,6 +135,7 @@ class AnoGAN:
         The threshold is the split-conformal quantile: on new normal images the rate of false alarms is at most
         `false_alarm_rate` on average.
         """
+        self.aim = self.aim or (self.score, self.lam)
         found = self.invert(images)
         thresholds.conformal(found.scores(), false_alarm_rate)  # refuses what n images cannot promise
         self.calibration, self.false_alarm_rate = found.losses, float(false_alarm_rate)
@@ -187,20 +190,26 @@ class AnoGAN:
 
     def _search_options(self, steps=None, init=None, lam=None, score=None) -> dict:
         """What `inversion.invert` is to be told: the detector's settings wherever the caller names none."""
-        score = self.score if score is None else scoring.check_score(score)
-        if lam is None:
-            lam = self.lam if score == self.score else scoring.DEFAULT_LAM[score]
-        scoring.check_lam(lam)
+        if lam is None and score is None:
+            # The detector's lambda and score may have been set anew since it was standardised: they re-weigh what is
+            # found, but the search stays the one that the calibration images went through.
+            lam, score = self.lam, self.score
+            aim_score, aim_lam = self.aim or (score, lam)
+        else:
+            score = self.score if score is None else scoring.check_score(score)
+            if lam is None:
+                lam = self.lam if score == self.score else scoring.DEFAULT_LAM[score]
+            aim_score, aim_lam = score, scoring.check_lam(lam)
         init = init or ("encoder" if self.encoder is not None else "random")
         if steps is None:
             steps = self.steps if self.steps is not None else (0 if init == "encoder" else PAPER_STEPS)
-        known = self.spreads is not None and score != "paper"
+        known = self.spreads is not None and aim_score != "paper"
         widths = [self.spreads.spreads[name][1] if known else 1.0 for name in scoring.LOSSES["paper"]]
         return {
             "steps": steps,
             "init": init,
             "encoder": self.encoder,
-            "weights": ((1.0 - lam) / widths[0], lam / widths[1]),
+            "weights": ((1.0 - aim_lam) / widths[0], aim_lam / widths[1]),
             "lam": lam,
             "score": score,
             "spreads": self.spreads,
@@ -321,6 +330,7 @@ class AnoGAN:
                 "seed": self.seed,
             },
             "false_alarm_rate": self.false_alarm_rate,
+            "aim": self.aim,
             "spreads": self.spreads.spreads if self.spreads else None,
             "map_scale": self.map_scale,
             "encoder": self.encoder is not None,
@@ -353,6 +363,7 @@ class AnoGAN:
         if about["calibrated"]:
             with np.load(folder / "calibration.npz") as kept:
                 detector.calibration = {name: kept[name] for name in kept.files}
+        detector.aim = tuple(about["aim"]) if about["aim"] else None
         detector.map_scale = about["map_scale"]
         detector.false_alarm_rate = about["false_alarm_rate"]
         return detector

@@ -42,7 +42,7 @@ def test_training_moves_both_networks_and_records_both_losses(images):
 
 
 def test_samples_come_to_look_like_the_images(images):
-    gan = small(augment="", ema_decay=0.9, learning_rate=2e-3)
+    gan = small(augment="", ema_decay=0.9, normalisation="batch", learning_rate=2e-3, d_learning_rate=2e-3)
     gan.train(images, epochs=80, batch_size=16, verbose=False)
     mean, generated = images.mean(axis=0), gan.sample(64).mean(axis=0)
     assert np.corrcoef(mean.ravel(), generated.ravel())[0, 1] > 0.8

@@ -74,6 +74,17 @@ def test_lambda_and_score_may_change_without_a_new_search(detector, data, tmp_pa
     assert changed.threshold == again.calibrate(data.calibration).threshold
 
 
+def test_another_lambda_does_not_change_the_search(data):
+    searcher = AnoGAN(DCGAN(SHAPE, latent_dim=4, width=8, seed=2), score="standardised", steps=20)
+    searcher.standardise(data.validation).calibrate(data.calibration)
+    before = searcher.predict(data.calibration)
+    searcher.lam = 0.0
+    after = searcher.predict(data.calibration)
+    np.testing.assert_allclose(after.residual, before.residual)
+    np.testing.assert_allclose(np.sort(after.scores), np.sort(searcher.calibration_scores), rtol=1e-4, atol=1e-4)
+    assert not np.allclose(searcher.invert(data.calibration, lam=1.0).residual, before.residual)
+
+
 def test_saved_and_loaded_say_the_same(detector, data, tmp_path):
     detector.save(tmp_path, card={"data": "discs"})
     loaded = AnoGAN.load(tmp_path)
