@@ -155,7 +155,7 @@ def evaluate(args) -> None:
     from anogan_lib import datasets
 
     detector = _load_detector(args)
-    data = datasets.load(args.data, size=detector.image_shape[:2])
+    data = datasets.load(args.data, size=detector.image_shape[:2], channels=detector.image_shape[2])
     evaluation = detector.evaluate(data, progress=True)
     _write_evaluation(evaluation, args.json, args.csv)
     print(evaluation)

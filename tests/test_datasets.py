@@ -374,6 +374,7 @@ def test_flat_folder_and_the_default_size(tmp_path, rng):
     assert data.image_shape == (64, 64, 1) and set(data.test.kinds) == {"good"}
     save_images(tmp_path / "large", 20, rng, (300, 300))
     assert datasets.load(tmp_path / "large").image_shape == (64, 64, 1)
+    assert datasets.load(tmp_path / "large", channels=3).image_shape == (64, 64, 3)
     save_images(tmp_path / "wide", 20, rng, (128, 300))
     assert datasets.load(tmp_path / "wide").image_shape == (64, 150, 1)
 

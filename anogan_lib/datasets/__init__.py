@@ -18,7 +18,9 @@ __all__ = ["AnomalyDataset", "Split", "images", "load", "write"]
 SPECS = ("hazelnut", "digits:8", "mnist:8", "fashion_mnist:3", "mvtec:hazelnut")
 
 
-def load(spec: str | Path, size: int | tuple[int, int] | None = None, seed: int = 0) -> AnomalyDataset:
+def load(
+    spec: str | Path, size: int | tuple[int, int] | None = None, seed: int = 0, channels: int | None = None
+) -> AnomalyDataset:
     """The data set that a spec names.
 
     Args:
@@ -27,6 +29,7 @@ def load(spec: str | Path, size: int | tuple[int, int] | None = None, seed: int 
             or a folder of images: a path, or the name of one in `$ANOGAN_DATA`. `folders` tells the layouts.
         size: of the images in pixels, one number (square) or (H, W); None is the source's own.
         seed: of the split into train, validation and calibration, and of the rendering.
+        channels: 1 or 3, for a folder of images; None is 1 where all files are grey, else 3.
 
     Raises:
         ValueError: an unknown spec or size, no images, or too few.
@@ -44,7 +47,7 @@ def load(spec: str | Path, size: int | tuple[int, int] | None = None, seed: int 
     if colon and source == "mvtec":
         return mvtec.load(rest, size, seed)
     folder = _find_folder(spec)
-    return folders.load(folder, size, seed, name=spec)
+    return folders.load(folder, size, seed, name=spec, channels=channels)
 
 
 def _find_folder(spec: str) -> Path:

@@ -26,7 +26,14 @@ _HELD_BACK = 0.2
 _NO_KINDS = ("train", "test", "ground_truth", "good")
 
 
-def load(folder: str | Path, size: tuple[int, int] | None = None, seed: int = 0, name=None, description=None):
+def load(
+    folder: str | Path,
+    size: tuple[int, int] | None = None,
+    seed: int = 0,
+    name: str | None = None,
+    description: str | None = None,
+    channels: int | None = None,
+) -> AnomalyDataset:
     """A folder in any of the three layouts as an AnomalyDataset whose images stay on disk.
 
     Unreadable files are left out with a warning each; only headers are read here. The images have one channel
@@ -38,6 +45,7 @@ def load(folder: str | Path, size: tuple[int, int] | None = None, seed: int = 0,
             is what two processor cores train in minutes; 64x64 where the sizes differ.
         seed: of the split of the normal images.
         name, description: of the data set; made from the folder's path where None.
+        channels: 1 or 3; None is 1 where all files are grey, else 3.
 
     Raises:
         FileNotFoundError: no such folder.
@@ -56,7 +64,7 @@ def load(folder: str | Path, size: tuple[int, int] | None = None, seed: int = 0,
             f"Too few normal images in {folder}: at least {FEWEST_NORMAL} are wanted beside those "
             f"held back for the test. Received: {len(normal)}."
         )
-    image_shape = _image_shape(headers.values(), size)
+    image_shape = _image_shape(headers.values(), size, channels)
 
     def split(files, masks=None):
         paths, kinds = [path for path, _ in files], [kind for _, kind in files]
@@ -151,7 +159,7 @@ def _hold_back(paths: list[Path], seed: int) -> tuple[list[Path], list[Path]]:
     return [p for i, p in enumerate(paths) if i not in drawn], [p for i, p in enumerate(paths) if i in drawn]
 
 
-def _image_shape(headers, size: tuple[int, int] | None) -> tuple[int, int, int]:
+def _image_shape(headers, size: tuple[int, int] | None, channels: int | None) -> tuple[int, int, int]:
     headers = set(headers)
     sizes = {header[:2] for header in headers}
     if size is None:
@@ -159,7 +167,7 @@ def _image_shape(headers, size: tuple[int, int] | None) -> tuple[int, int, int]:
         shrink = min(1.0, DEFAULT_SIZE[0] / min(own))
         scaled = tuple(round(side * shrink) for side in own)
         size = scaled if len(sizes) == 1 and all(side in POSSIBLE_SIDES for side in scaled) else DEFAULT_SIZE
-    return (*size, max(channels for _, _, channels in headers))
+    return (*size, channels or max(header[2] for header in headers))
 
 
 def _masks(folder: Path, test: list[tuple[Path, str]], image_shape) -> MaskFiles | None:
