@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from anogan_lib import baselines, figures, inversion, metrics, scoring, thresholds
+from anogan_lib import baselines, figures, inversion, localisation, metrics, scoring, thresholds
 from anogan_lib.datasets.base import AnomalyDataset, Split, as_array, iterate_batches, labels_of
 from anogan_lib.dcgan import DCGAN
 from anogan_lib.encoder import train_encoder
@@ -19,6 +19,7 @@ from anogan_lib.networks import feature_extractor
 
 FORMAT = 1
 PAPER_STEPS = 500
+SETTINGS = ("lam", "score", "steps", "feature_layer", "seed")  # what detector.json keeps of the constructor's
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Prediction:
         maps: where, (N, H, W); higher is more anomalous, on one scale for all images.
         residual, discrimination: R(x) and D(x) as raw sums, (N,).
         reconstruction: G(z), (N, H, W, C).
+        losses: every loss by name, (N,) each: for another lambda or score without a new search.
     """
 
     scores: np.ndarray
@@ -41,6 +43,7 @@ class Prediction:
     residual: np.ndarray
     discrimination: np.ndarray
     reconstruction: np.ndarray
+    losses: dict[str, np.ndarray]
 
 
 class AnoGAN:
@@ -57,6 +60,8 @@ class AnoGAN:
         steps: steps of the search; None for the encoder alone where there is one and 500, as in the paper, where not.
         feature_layer: which block of the discriminator is f; -1 is the deepest.
         seed: of the random starts.
+        region: (H, W) bool, True where an anomaly matters; None for the whole image. Elsewhere every image, and every
+            G(z), is replaced by the generator's mean image: what lies there has no part in z, score or map.
     """
 
     def __init__(
@@ -67,19 +72,23 @@ class AnoGAN:
         steps: int | None = None,
         feature_layer: int = -1,
         seed: int = 0,
+        region: np.ndarray | None = None,
     ):
         self.gan, self.seed, self.feature_layer = gan, int(seed), int(feature_layer)
         self.score = score
         self.lam = scoring.DEFAULT_LAM[self.score] if lam is None else lam
         self.features = feature_extractor(gan.discriminator, feature_layer)
-        self.search = inversion.LatentSearch(gan.generator, self.features, gan.prior)
+        self.region = None if region is None else localisation.check_region(region, gan.image_shape)
+        elsewhere = None if region is None else gan.sample(256).mean(axis=0)  # (H, W, C)
+        self.search = inversion.LatentSearch(gan.generator, self.features, gan.prior, self.region, elsewhere)
         self.steps = steps
         self.encoder: keras.Model | None = None
         self.spreads: scoring.Standardisation | None = None
         self.aim: tuple[str, float] | None = None  # the score and lambda whose R and D the search weighs, once fixed
         self.map_scale = 1.0  # the value at which overlays saturate: 99.9 % of normal pixels lie below
         self.false_alarm_rate = 0.05
-        self.calibration: dict[str, np.ndarray] | None = None  # losses of the calibration images, by name
+        self.calibration: dict[str, np.ndarray] | None = None  # losses and map peaks of the calibration images
+        self.card: dict = {}  # what was written of a saved detector: data, command, results
 
     @property
     def score(self) -> str:
@@ -138,7 +147,9 @@ class AnoGAN:
         self.aim = self.aim or (self.score, self.lam)
         found = self.invert(images)
         thresholds.conformal(found.scores(), false_alarm_rate)  # refuses what n images cannot promise
-        self.calibration, self.false_alarm_rate = found.losses, float(false_alarm_rate)
+        peaks = {"map_peak": found.maps(), "local_map_peak": found.local_maps()}
+        self.calibration = found.losses | {name: maps.max(axis=(1, 2)) for name, maps in peaks.items()}
+        self.false_alarm_rate = float(false_alarm_rate)
         return self
 
     @property
@@ -156,6 +167,26 @@ class AnoGAN:
     def threshold(self) -> float:
         """A(x) above this is anomalous; follows lambda, score and false-alarm rate."""
         return self.conformal().value
+
+    def pixel_conformal(self, false_alarm_rate: float | None = None) -> thresholds.Threshold:
+        """A threshold on the maps' pixels: at most this share of new normal images has any pixel above it.
+
+        It is the split-conformal quantile of each calibration image's highest pixel. None for the detector's rate.
+        """
+        peaks = (self.calibration or {}).get("local_map_peak" if self.score == "best" else "map_peak")
+        if peaks is None:
+            raise ValueError("The detector has no pixel threshold: call detector.calibrate(data.calibration) first.")
+        rate = self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
+        return thresholds.conformal(peaks, rate)
+
+    @property
+    def pixel_threshold(self) -> float:
+        """A map's pixel above this is anomalous; `localisation.regions(map, detector.pixel_threshold)` finds where."""
+        return self.pixel_conformal().value
+
+    def drift(self, scores: np.ndarray) -> tuple[float, str]:
+        """Do the scores of new images, as a whole, still look like the calibration images'? See `thresholds.drift`."""
+        return thresholds.drift(self.calibration_scores, scores)
 
     def _maps(self, found: inversion.Inversion) -> np.ndarray:
         """The anomaly maps that go with the score, (N, H, W)."""
@@ -229,31 +260,36 @@ class AnoGAN:
 
     def predict(self, images, **options) -> Prediction:
         """Scores, p-values, verdicts and maps of N images; options as in `invert`. Needs calibration."""
-        threshold, calibration = self.threshold, self.calibration_scores
-        found = self.invert(images, **options)
+        self.conformal()  # says what is missing before the search is made
+        return self.judge(self.invert(images, **options))
+
+    def judge(self, found: inversion.Inversion) -> Prediction:
+        """Scores, p-values, verdicts and maps of what a search found."""
         scores = found.scores(self.lam, self.score)
         return Prediction(
             scores=scores,
-            p_values=thresholds.p_values(calibration, scores),
-            verdicts=scores > threshold,
+            p_values=thresholds.p_values(self.calibration_scores, scores),
+            verdicts=scores > self.threshold,
             maps=self._maps(found),
             residual=found.residual,
             discrimination=found.discrimination,
             reconstruction=found.reconstruction,
+            losses=found.losses,
         )
 
-    def evaluate(self, data, **options) -> metrics.Evaluation:
+    def evaluate(self, data, prediction: Prediction | None = None, **options) -> metrics.Evaluation:
         """How well the detector does on labelled images, beside nearest neighbours and PCA on the same pixels.
 
         Args:
             data: a test split, an AnomalyDataset (its test split is taken) or a tf.data.Dataset of (image, label).
+            prediction: what `predict` said of these very images; None to search now.
             options: as in `invert`.
         """
         split = data.test if isinstance(data, AnomalyDataset) else data
         labels = labels_of(split)
         if labels is None:
             raise ValueError("Evaluation needs labels: a test split, or a tf.data.Dataset of (image, label) pairs.")
-        prediction = self.predict(split, **options)
+        prediction = prediction or self.predict(split, **options)
         known = split if isinstance(split, Split) else None
         train = getattr(known, "reference", None)
         return metrics.evaluate_scores(
@@ -286,16 +322,10 @@ class AnoGAN:
         results = [{"anomaly_score": float(s), "label": int(n)} for s, n in zip(found.scores, labels, strict=True)]
         folder = Path(results_dir)
         folder.mkdir(parents=True, exist_ok=True)
+        scale = {"vmax": self.map_scale, "threshold": self.threshold}
         for i, image in enumerate(as_array(split)):
-            figure = figures.comparison(
-                image,
-                found.reconstruction[i],
-                found.maps[i],
-                float(found.scores[i]),
-                vmax=self.map_scale,
-                threshold=self.threshold,
-            )
-            figure.savefig(folder / f"{i:04d}.png")
+            about = (found.reconstruction[i], found.maps[i], float(found.scores[i]))
+            figures.comparison(image, *about, **scale).savefig(folder / f"{i:04d}.png")
         return results, self.threshold, float(np.mean(found.verdicts == (labels == 1)))
 
     def compute_anomaly_score(self, image, **options):
@@ -320,21 +350,18 @@ class AnoGAN:
             self.encoder.save(folder / "encoder.keras")
         if self.calibration is not None:
             np.savez_compressed(folder / "calibration.npz", **self.calibration)
+        if self.region is not None:
+            np.save(folder / "region.npy", self.region)
         about = {
             "format": FORMAT,
-            "settings": {
-                "lam": self.lam,
-                "score": self.score,
-                "steps": self.steps,
-                "feature_layer": self.feature_layer,
-                "seed": self.seed,
-            },
+            "settings": {name: getattr(self, name) for name in SETTINGS},
             "false_alarm_rate": self.false_alarm_rate,
             "aim": self.aim,
             "spreads": self.spreads.spreads if self.spreads else None,
             "map_scale": self.map_scale,
             "encoder": self.encoder is not None,
             "calibrated": self.calibration is not None,
+            "region": self.region is not None,
         }
         (folder / "detector.json").write_text(json.dumps(about, indent=1))
         if card is not None:
@@ -355,7 +382,11 @@ class AnoGAN:
         given = {name: value for name, value in settings.items() if value is not None}
         if "score" in given and "lam" not in given and given["score"] != about["settings"]["score"]:
             given["lam"] = None  # the other score's own lambda
+        if about.get("region"):
+            given["region"] = np.load(folder / "region.npy")
         detector = cls(DCGAN.load(folder), **about["settings"] | given)
+        if (folder / "card.json").is_file():
+            detector.card = json.loads((folder / "card.json").read_text())
         if about["encoder"]:
             detector.encoder = keras.models.load_model(folder / "encoder.keras", compile=False)
         if about["spreads"]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anogan_lib.datasets.images import to_uint8
+from anogan_lib.localisation import outline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,15 +123,9 @@ def _outline(ax: "Axes", mask: np.ndarray | None, corner=(0, 0)) -> None:
     """Draw the border between True and False pixels, whose centres lie at whole numbers from `corner` (x, y)."""
     from matplotlib.collections import LineCollection
 
-    if mask is None:
-        return
-    padded, segments = np.pad(np.asarray(mask, bool), 1), []
-    for axis, step in ((0, (1, 0)), (1, (0, 1))):
-        y, x = np.nonzero(np.diff(padded, axis=axis))  # True and False side by side along this axis
-        end = np.stack([x, y], axis=-1) - 0.5
-        segments.append(np.stack([end - step, end], axis=1))
-    segments = np.concatenate(segments) + np.asarray(corner)  # (K, 2, 2): start and end, (x, y)
-    ax.add_collection(LineCollection(segments, colors=COLOURS["mask"], linewidths=1.2))
+    if mask is not None:
+        segments = outline(mask) + np.asarray(corner)  # (K, 2, 2): start and end, (x, y)
+        ax.add_collection(LineCollection(segments, colors=COLOURS["mask"], linewidths=1.2))
 
 
 def _show(ax: "Axes", image: np.ndarray, title: str = "", mask: np.ndarray | None = None) -> None:

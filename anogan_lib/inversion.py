@@ -97,10 +97,17 @@ class LatentSearch:
         generator: G, z (N, latent_dim) -> (N, H, W, C).
         features: f, (N, H, W, C) -> (N, h, w, channels).
         prior: where z may lie; after each step it is brought back there.
+        region: (H, W) bool, the region of interest, or None for the whole image.
+        elsewhere: (H, W, C), what x and G(z) are replaced by outside the region.
     """
 
-    def __init__(self, generator, features, prior: str):
+    def __init__(self, generator, features, prior: str, region=None, elsewhere=None):
         self.generator, self.features, self.prior = generator, features, prior
+        self.region, self.elsewhere = None if region is None else np.asarray(region)[..., None], elsewhere
+
+    def within(self, images):
+        """The images with what lies outside the region of interest replaced, (N, H, W, C)."""
+        return images if self.region is None else tf.where(self.region, images, self.elsewhere)
 
     def start(self, count: int, init: str, restart: int, seed: int, x=None, encoder=None):
         """z_0 (count, latent_dim). A random start depends on (seed, restart) alone: it is the same for every image."""
@@ -111,7 +118,7 @@ class LatentSearch:
 
     def objective(self, x, feature_x, z, weights):
         """L(z) = weights[0] R(z) + weights[1] D(z), (N,)."""
-        y = self.generator(z, training=False)
+        y = self.within(self.generator(z, training=False))
         r = scoring.residual_loss(x, y)
         d = scoring.discrimination_loss(feature_x, self.features(y, training=False))
         return weights[0] * r + weights[1] * d
@@ -141,7 +148,7 @@ class LatentSearch:
     @tf.function(jit_compile=False, reduce_retracing=True)
     def measure(self, x, feature_x, z):
         """G(z) (N, H, W, C), f(G(z)), R and D (N,)."""
-        y = self.generator(z, training=False)
+        y = self.within(self.generator(z, training=False))
         feature_y = self.features(y, training=False)
         return y, feature_y, scoring.residual_loss(x, y), scoring.discrimination_loss(feature_x, feature_y)
 
@@ -189,14 +196,14 @@ def invert(
     parts = []
     with tqdm(desc="inverse mapping", unit="image", disable=not progress) as bar:
         for batch in iterate_batches(images, batch_size):
-            x = tf.convert_to_tensor(batch)
+            x = search.within(tf.convert_to_tensor(batch))
             feature_x = search.features_of(x)
             best = None
             for restart in range(restarts):
                 z = search.start(len(batch), init, restart, seed, x, encoder)
                 found = _run(search, x, feature_x, z, steps, step_size, weights, trace)
                 best = found if best is None else _better(best, found)
-            parts.append((batch, best))
+            parts.append((x.numpy(), best))
             bar.update(len(batch))
     return _join(parts, about)
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from anogan_lib import DCGAN, AnoGAN, thresholds
+from anogan_lib import DCGAN, AnoGAN, metrics, thresholds, weighing
 from anogan_lib.datasets.base import AnomalyDataset, Split
+from anogan_lib.localisation import regions
 
 SHAPE = (16, 16, 1)
 
@@ -101,6 +102,113 @@ def test_only_calibration_images_set_the_threshold(detector, data, tmp_path):
     higher = loaded.calibrate(data.test[20:]).threshold
     assert higher > detector.threshold
     assert loaded.calibrate(data.calibration).threshold == pytest.approx(detector.threshold, rel=1e-4)
+
+
+@pytest.mark.parametrize("poisoned", ["validation", "calibration", "test"])
+def test_what_sets_a_threshold_served_nothing_else(poisoned, detector, data, monkeypatch):
+    """Defects are slipped into one split: calibration images move the threshold alone, validation images the spreads
+    and the map scale but no network and no loss, test images nothing at all."""
+    monkeypatch.setattr("anogan_lib.encoder.DEFAULT_STEPS", 20)
+    splits = {name: getattr(data, name) for name in ("train", "validation", "calibration", "test")}
+    holes, _ = discs(len(splits[poisoned]), 9, hole=True)
+    before, after = (
+        AnoGAN(detector.gan).fit(AnomalyDataset("discs", "Discs.", **which), verbose=False)
+        for which in (splits, splits | {poisoned: Split(holes, labels=np.ones(len(holes)))})
+    )
+    for one, other in zip(before.encoder.get_weights(), after.encoder.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert (before.spreads == after.spreads) == (poisoned != "validation")
+    assert (before.map_scale == after.map_scale) == (poisoned != "validation")
+    for name, losses in before.calibration.items():
+        assert np.allclose(losses, after.calibration[name]) == (poisoned != "calibration")
+    if poisoned == "calibration":
+        assert after.threshold > before.threshold
+        assert after.pixel_threshold > before.pixel_threshold
+    if poisoned == "test":
+        assert after.threshold == before.threshold
+
+
+def test_the_pixel_threshold_marks_holes_and_few_good_images(detector, data):
+    threshold = detector.pixel_conformal(0.05)
+    assert not threshold.sees_labels and threshold.false_alarm_rate == 0.05
+    assert detector.pixel_threshold == threshold.value
+    calibration = detector.predict(data.calibration).maps
+    assert np.mean([bool(regions(map, threshold.value * 1.001)) for map in calibration]) <= 0.05
+    found = detector.predict(data.test)
+    lower = detector.pixel_conformal(0.3)
+    touched = [
+        any((each.mask & mask).any() for each in regions(map, lower))
+        for map, mask in zip(found.maps[20:], data.test.masks[20:], strict=True)
+    ]
+    alarms = [bool(regions(map, lower)) for map in found.maps[:20]]
+    assert np.mean(touched) > np.mean(alarms) + 0.2
+    assert lower.value < threshold.value
+
+
+def test_the_pixel_threshold_belongs_to_the_maps_of_the_score(detector, data, tmp_path):
+    detector.save(tmp_path)
+    changed = AnoGAN.load(tmp_path, score="paper")
+    highest = changed.predict(data.calibration).maps.max(axis=(1, 2))
+    assert changed.pixel_threshold == pytest.approx(np.sort(highest)[-2], rel=1e-3)  # 2 of 41 may lie above
+    with pytest.raises(ValueError, match="calibrate"):
+        AnoGAN(detector.gan, score="paper").pixel_threshold  # noqa: B018
+
+
+def test_only_the_region_of_interest_counts(detector, data, tmp_path):
+    region = np.zeros(SHAPE[:2], bool)
+    region[:, :8] = True
+    settings = {"score": "standardised", "steps": 10}
+    left = AnoGAN(detector.gan, region=region, **settings).standardise(data.validation).calibrate(data.calibration)
+    images = data.test.images.copy()
+    before = left.predict(images)
+    images[:, :, 8:] = np.random.default_rng(0).uniform(-1, 1, images[:, :, 8:].shape)
+    after = left.predict(images)
+    np.testing.assert_array_equal(after.scores, before.scores)
+    np.testing.assert_array_equal(after.maps, before.maps)
+    assert (before.maps[:, ~region] == 0).all() and before.maps[:, region].all(axis=1).any()
+    assert not np.allclose(left.predict(images[:, ::-1]).scores, before.scores)
+
+    left.save(tmp_path)
+    loaded = AnoGAN.load(tmp_path)
+    assert loaded.threshold == left.threshold
+    np.testing.assert_allclose(loaded.predict(images).scores, after.scores, rtol=1e-3, atol=1e-3)
+    whole = AnoGAN(detector.gan, region=np.ones(SHAPE[:2], bool), **settings)
+    np.testing.assert_array_equal(
+        whole.invert(images).residual, AnoGAN(detector.gan, **settings).invert(images).residual
+    )
+    with pytest.raises(ValueError, match="region of interest"):
+        AnoGAN(detector.gan, region=region.astype(float))
+
+
+def test_lambda_curves_re_weighted_and_searched_anew(data):
+    searcher = AnoGAN(DCGAN(SHAPE, latent_dim=4, width=8, seed=2), score="standardised", steps=20, lam=0.3)
+    searcher.standardise(data.validation).calibrate(data.calibration)
+    labels, lams = data.test.labels, (0.0, 0.3, 1.0)
+    found = searcher.invert(data.test)
+    curve = weighing.auroc_reweighted(searcher, found, labels, lams)
+    assert curve == pytest.approx([metrics.auroc(labels, found.scores(lam)) for lam in lams])
+    prediction = searcher.predict(data.test)
+    assert curve[1] == pytest.approx(searcher.evaluate(data.test, prediction).auroc)
+    np.testing.assert_array_equal(weighing.auroc_reweighted(searcher, prediction, labels, lams), curve)
+    assert len(weighing.auroc_reweighted(searcher, found, labels)) == len(weighing.LAMS)
+
+    anew = weighing.auroc_searched_anew(searcher, data.test, labels, lams)
+    assert anew[1] == pytest.approx(curve[1], abs=0.01)  # the lambda that the search had anyway
+    assert anew[0] == pytest.approx(metrics.auroc(labels, searcher.invert(data.test, lam=0.0).residual))
+    assert not np.allclose(anew, curve)
+
+
+def test_from_an_encoder_alone_nothing_is_searched_anew(detector, data):
+    labels = data.test.labels
+    curve = weighing.auroc_reweighted(detector, detector.predict(data.test), labels, (0.0, 1.0))
+    np.testing.assert_allclose(weighing.auroc_searched_anew(detector, data.test, labels, (0.0, 1.0)), curve)
+
+
+def test_drift_is_told_of_a_batch_as_a_whole(detector, data):
+    p, sentence = detector.drift(detector.predict(data.test[:20]).scores)
+    assert p > 0.01 and sentence.startswith("No sign of drift")
+    p, sentence = detector.drift(detector.predict(data.test[20:]).scores)
+    assert p < 0.01 and sentence.startswith("Drift") and f"p = {p:.2g}" in sentence
 
 
 def test_what_the_earlier_systems_call(detector, data, tmp_path):
