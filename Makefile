@@ -6,13 +6,14 @@ NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help install lab demo test lint notebooks pictures weights
+.PHONY: help install lab demo test test-browser lint notebooks pictures weights
 
 help:
 	@echo "make install    the environment alone (.venv)"
 	@echo "make lab        opens JupyterLab on the first notebook"
 	@echo "make demo       finds defects on hazelnuts with a ready detector; pictures in results/"
 	@echo "make test       every test, the notebooks among them"
+	@echo "make test-browser  the report in a real browser (needs Chromium on the machine)"
 	@echo "make lint       style of code and notebooks"
 	@echo "make notebooks  runs the notebooks anew and keeps their outputs"
 	@echo "make pictures   draws the README's pictures anew (img/)"
@@ -35,6 +36,15 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/pytest --nbval
+
+BROWSER_STAMP := .venv/.stamp-browser
+
+test-browser: $(STAMP) $(BROWSER_STAMP)
+	$(BIN)/pytest tests/browser
+
+$(BROWSER_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --editable '.[browser]'
+	@touch $@
 
 lint: $(STAMP)
 	$(BIN)/ruff check

@@ -45,17 +45,19 @@ def demo(args) -> None:
     import numpy as np
     from tqdm import tqdm
 
-    from anogan_lib import AnoGAN, datasets, figures, files
+    from anogan_lib import AnoGAN, datasets, figures, files, report
     from anogan_lib.datasets.images import from_uint8
 
     out = Path("results/demo")
     detector = AnoGAN.load(READY)
     data = datasets.load("hazelnut", size=detector.image_shape[:2])
     print(f"{len(data.test)} test images of rendered hazelnuts, none of which the detector was trained on")
-    evaluation = detector.evaluate(data, progress=True)
+    test, pictures = data.test, files.Pictures(out, detector)
+    found = detector.predict(test, progress=True)
+    evaluation = detector.evaluate(data, found)
     _write_evaluation(evaluation, out / "evaluation.json", out / "scores.csv")
+    report.write(out / "report.html", detector, data, evaluation, found)
     print(f"\n{evaluation}\n")
-    test, found, pictures = data.test, detector.predict(data.test), files.Pictures(out, detector)
     for i, name in enumerate(tqdm(test.names, "pictures", unit="image")):
         pictures.write(Path(str(name)), test.images[i], found, i)
     chosen = [int(np.flatnonzero(test.kinds == kind)[i]) for kind, i in SHOWN]
@@ -72,7 +74,8 @@ def demo(args) -> None:
     for name, figure in drawn.items():
         figure.savefig(out / f"{name}.png")
     print(f"pictures in {out}/: overview.png (image, similar image, anomalies), gallery.png (every image, the most")
-    print("anomalous first), scores.png, roc.png, test/ (each image by itself). Figures: scores.csv, evaluation.json")
+    print("anomalous first), scores.png, roc.png, test/ (each image by itself). Figures: scores.csv, evaluation.json.")
+    print(f"All of it on one page, for a browser: {out}/report.html")
 
 
 def train(args) -> None:
@@ -123,7 +126,7 @@ def train(args) -> None:
 
 def score(args) -> None:
     """Score images as they are read; a row for each, written at once."""
-    from anogan_lib import files
+    from anogan_lib import files, thresholds
 
     found_files = list(files.find(args.paths))
     detector = _load_detector(args)
@@ -146,18 +149,25 @@ def score(args) -> None:
     if not rows:
         raise ValueError("Nothing could be scored: not one image could be read.")
     anomalous = sum(row["verdict"] == "anomalous" for row in rows)
+    if len(rows) >= thresholds.ENOUGH_FOR_DRIFT:
+        p, drift = detector.drift([row["score"] for row in rows])
+        if p < thresholds.DRIFT_LEVEL:
+            _complain(f"note: {drift}")
     written = "".join(f"; {path}" for path in (args.csv, args.json, args.overlays) if path)
     print(f"{len(rows)} images, {anomalous} anomalous (score above {detector.threshold:.4g}){written}")
 
 
 def evaluate(args) -> None:
     """How good the detector is on labelled images, with the baselines beside it."""
-    from anogan_lib import datasets
+    from anogan_lib import datasets, report
 
     detector = _load_detector(args)
     data = datasets.load(args.data, size=detector.image_shape[:2], channels=detector.image_shape[2])
-    evaluation = detector.evaluate(data, progress=True)
+    prediction = detector.predict(data.test, progress=True)
+    evaluation = detector.evaluate(data, prediction)
     _write_evaluation(evaluation, args.json, args.csv)
+    if args.report:
+        report.write(args.report, detector, data, evaluation, prediction)
     print(evaluation)
 
 
@@ -301,6 +311,7 @@ def _parser() -> argparse.ArgumentParser:
     add("data", metavar="DATA", help="a data set, see below; its test images are scored")
     add("--json", metavar="FILE", help="every figure, under the names of an Evaluation's attributes")
     add("--csv", metavar="FILE", help=table)
+    add("--report", metavar="FILE.html", help="a page to hand on: figures, curves, pictures, settings, all in one file")
 
     add = command("data", describe, "tell what is in a data set", DATA_HELP)
     add("data", metavar="DATA", help="a data set, see below")

@@ -201,14 +201,15 @@ def write_detector(detector, folder: Path, card: dict) -> None:
     unfinished.rmdir()
 
 
+def short(value) -> str:
+    """A card's entry for people: no braces, numbers of four digits."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {short(each)}" for key, each in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def _card_as_text(card: dict) -> str:
     """The card as a small Markdown page."""
-
-    def short(value) -> str:
-        if isinstance(value, dict):
-            return ", ".join(f"{key} {short(each)}" for key, each in value.items())
-        return f"{value:.4g}" if isinstance(value, float) else str(value)
-
     lines = [
         f"# Detector trained on {card['data']}",
         "",

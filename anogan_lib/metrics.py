@@ -262,8 +262,8 @@ class Evaluation:
         """Plain Python for json.dumps: keys are the attributes' names; no NaN."""
         return {each.name: _plain(getattr(self, each.name)) for each in dataclasses.fields(self)}
 
-    def table(self) -> str:
-        """The short table: each figure beside what it is to be compared with."""
+    def rows(self) -> list[tuple[str, float, tuple[float, float] | None, str]]:
+        """Each figure there is: its name, value, interval, and what it is to be compared with."""
         c, n = self.confusion, len(self.labels)
         good, bad = c["true_normal"] + c["false_alarm"], c["missed"] + c["hit"]
         share, alarms = f"{bad / n:.3f}", f"{c['false_alarm']} of {good}"
@@ -279,17 +279,19 @@ class Evaluation:
         ]
         for kind, rate in (self.hit_rate_by_kind or {}).items():
             rows.append((f"  {kind}", rate, None, f"of {np.sum((self.kinds == kind) & (self.labels == 1))}"))
-        rows += [
-            ("pixel AUROC", self.pixel_auroc, None, "chance 0.500"),
-            ("per-region overlap", self.pro, None, "to 30 % false positives, chance 0.150"),
-        ]
-        lines = [f"{n} images: {good} normal, {bad} anomalous", f"threshold {self.threshold:.4g}"]
+        rows.append(("pixel AUROC", self.pixel_auroc, None, "chance 0.500"))
+        rows.append(("per-region overlap", self.pro, None, "to 30 % false positives, chance 0.150"))
+        return [row for row in rows if row[1] is not None]
+
+    def table(self) -> str:
+        """The short table: each figure beside what it is to be compared with."""
+        n, bad = len(self.labels), int(np.sum(self.labels == 1))
+        lines = [f"{n} images: {n - bad} normal, {bad} anomalous", f"threshold {self.threshold:.4g}"]
         if self.threshold_description:
             lines[1] += f": {self.threshold_description}"
-        for name, value, interval, beside in rows:
-            if value is not None:
-                between = "" if interval is None else f"[{interval[0]:.3f}, {interval[1]:.3f}]"
-                lines.append(f"{name:<19} {value:.3f}  {between:<14}  {beside}".rstrip())
+        for name, value, interval, beside in self.rows():
+            between = "" if interval is None else f"[{interval[0]:.3f}, {interval[1]:.3f}]"
+            lines.append(f"{name:<19} {value:.3f}  {between:<14}  {beside}".rstrip())
         if self.smallest_found is not None:
             lines.append(f"defects are found 9 times in 10 from {self.smallest_found} pixels of area on")
         return "\n".join(lines)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 DRIFT_LEVEL = 0.01  # below this p-value `drift` says that the scores have changed
+ENOUGH_FOR_DRIFT = 20  # fewer scores tell too little to be asked unbidden
 
 
 @dataclass(frozen=True)

@@ -207,6 +207,24 @@ def test_options_set_lambda_score_and_false_alarm_rate_anew(photos, tiny_detecto
     assert sum("note: the threshold" in line for line in complaints(capsys)) == 1  # 4 steps are its own
 
 
+def test_drift_is_told_where_a_batch_does_not_look_like_calibration(tiny_detector, tiny_data, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    folders = {
+        "same": tiny_data.calibration.images[:25, ..., 0],
+        "noise": rng.uniform(-1, 1, (25, 16, 16)),
+        "few": rng.uniform(-1, 1, (19, 16, 16)),
+    }
+    said = {}
+    for name, images in folders.items():
+        (tmp_path / name).mkdir()
+        for i, image in enumerate(images):
+            Image.fromarray(np.uint8((image + 1) * 127.5)).save(tmp_path / name / f"{i}.png")
+        assert main(["score", str(tiny_detector), str(tmp_path / name)]) == 0
+        said[name] = complaints(capsys)
+    assert said["same"] == said["few"] == []
+    assert len(said["noise"]) == 1 and "note: Drift" in said["noise"][0] and "p = " in said["noise"][0]
+
+
 def test_train_evaluate_and_resume(tmp_path, capsys):
     out, figures, table = tmp_path / "detector", tmp_path / "figures.json", tmp_path / "table.csv"
     command = [*TINY, "--out", str(out), "--encoder"]
@@ -224,13 +242,17 @@ def test_train_evaluate_and_resume(tmp_path, capsys):
     assert json.loads((out / "card.json").read_text())["epochs"] == 2
 
     capsys.readouterr()
-    assert main(["evaluate", str(out), "digits:8", "--json", str(figures), "--csv", str(table)]) == 0
+    page = tmp_path / "pages" / "report.html"
+    options = ["--json", str(figures), "--csv", str(table), "--report", str(page)]
+    assert main(["evaluate", str(out), "digits:8", *options]) == 0
     said, found = capsys.readouterr().out, json.loads(figures.read_text())
     evaluation = AnoGAN.load(out).evaluate(datasets.load("digits:8", size=16))
     for name in ("auroc", "average_precision", "accuracy", "trivial_accuracy", "hit_rate", "threshold"):
         assert found[name] == pytest.approx(getattr(evaluation, name), abs=1e-6)
     assert found["baselines"] == pytest.approx(evaluation.baselines)
     assert "3-NN" in said and "PCA" in said and f"{evaluation.auroc:.3f}" in said
+    shown = page.read_text(encoding="utf-8")
+    assert f"{evaluation.auroc:.3f}" in shown and "anogan train digits:8" in shown
     rows = read_csv(table)
     assert [row["name"] for row in rows] == list(evaluation.names)
     assert {row["label"] for row in rows} == {"0", "1"}
@@ -298,6 +320,7 @@ def test_data_tells_what_is_there_and_writes_it_as_folders(tmp_path, capsys):
         "evaluate {detector} hazelnuts",
         "evaluate {detector} {photos}/none",
         "evaluate {detector} digits:12",
+        "evaluate {detector} digits:8 --report {photos}",
         "train {tmp}/none --out {tmp}/out",
         "train digits:8 --out {detector}",
         "train digits:8 --out {detector} --resume",
