@@ -285,7 +285,7 @@ def score_distributions(
     if threshold is not None:
         ax.axvline(float(threshold), color="black", linestyle=":", label=f"threshold {float(threshold):.4g}")
     ax.set(xlabel="anomaly score", ylabel="images")
-    ax.legend(frameon=False)
+    ax.legend(edgecolor="none", framealpha=0.85)
     return ax.figure
 
 
@@ -361,6 +361,10 @@ def hit_rate_by_size(classes: Sequence[Mapping], smallest: int | None = None, ax
         ax.axvline(smallest, color=COLOURS["score"], linestyle="-.", label=f"9 in 10 from {smallest} pixels on")
         ax.legend(edgecolor="none", framealpha=1, loc="lower right")
     ax.set(xscale="log", xlabel="area of the defect (pixels)", ylabel="hit rate", ylim=(-0.03, 1.05))
+    ticks = (digit * 10.0**power for power in range(7) for digit in (1, 2, 5))
+    ax.set_xticks([tick for tick in ticks if from_area.min() <= tick <= to_area.max()])
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter("")
     return ax.figure
 
 

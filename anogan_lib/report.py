@@ -36,11 +36,11 @@ td { overflow-wrap: anywhere; font-variant-numeric: tabular-nums }
 pre { background: #f5f5f5; padding: .8rem; white-space: pre-wrap }
 .plots, .tiles { display: flex; flex-wrap: wrap; gap: 1rem } .tiles { gap: .8rem .6rem }
 figure { margin: 0; max-width: 100%; break-inside: avoid }
-figcaption { font-size: .8rem; line-height: 1.3; overflow-wrap: anywhere; max-width: 30rem }
+figcaption { font-size: .75rem; line-height: 1.3; overflow-wrap: anywhere; max-width: 30rem }
 .plots img { height: 19rem; max-width: 100%; object-fit: contain }
-.tiles figure { width: 8rem } .tiles figure.three { width: 24.6rem } .three > div { display: flex; gap: .3rem }
+.tiles figure { width: 8.2rem } .tiles figure.three { width: 25.2rem } .three > div { display: flex; gap: .3rem }
 .three .picture { flex: 1; min-width: 0 }
-.picture { position: relative; width: 8rem; flex: none } .picture img { width: 100%; display: block }
+.picture { position: relative } .picture img { width: 100%; display: block }
 .small img { image-rendering: pixelated }
 .picture svg { position: absolute; inset: 0; width: 100%; height: 100%; overflow: visible }
 path { fill: none; vector-effect: non-scaling-stroke } .found { stroke: #fff; stroke-width: 1 }
@@ -174,7 +174,7 @@ def _settings(detector, e: metrics.Evaluation) -> Iterable[str]:
     threshold = f"Threshold {e.threshold:.4g}. {e.threshold_description or 'Set by hand.'}"
     own = detector.lam == scoring.DEFAULT_LAM[detector.score]
     lam = f'lambda = {detector.lam:g} with score="{detector.score}", ' + (
-        "that score's default." if own else "set by whoever made or ran the detector."
+        "that score's default; labels had no part in it." if own else "set by whoever made or ran the detector."
     )
     normal = e.scores[e.labels == 0]
     sentences = [threshold, lam]
