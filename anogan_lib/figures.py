@@ -351,8 +351,8 @@ def hit_rate_by_size(classes: Sequence[Mapping], smallest: int | None = None, ax
     ax = _axes(ax)
     from_area, to_area, rates = np.array([[c["smallest"], c["largest"], c["hit_rate"]] for c in classes]).T
     centres = np.sqrt(from_area * to_area)
-    low, high = np.array([c["interval"] for c in classes]).T
-    up_down = np.clip([rates - low, high - rates], 0, None)
+    least, most = np.array([c["interval"] for c in classes]).T
+    up_down = np.clip([rates - least, most - rates], 0, None)
     across = [centres - from_area, to_area - centres]
     ax.errorbar(centres, rates, up_down, across, "o", color=COLOURS["anomalous"], ecolor=COLOURS["neutral"])
     ax.axhline(0.9, linestyle=":", color="black", linewidth=1)
@@ -361,8 +361,9 @@ def hit_rate_by_size(classes: Sequence[Mapping], smallest: int | None = None, ax
         ax.axvline(smallest, color=COLOURS["score"], linestyle="-.", label=f"9 in 10 from {smallest} pixels on")
         ax.legend(edgecolor="none", framealpha=1, loc="lower right")
     ax.set(xscale="log", xlabel="area of the defect (pixels)", ylabel="hit rate", ylim=(-0.03, 1.05))
-    ticks = (digit * 10.0**power for power in range(7) for digit in (1, 2, 5))
-    ax.set_xticks([tick for tick in ticks if from_area.min() <= tick <= to_area.max()])
+    low, high = from_area.min(), to_area.max()
+    ticks = [n * 10.0**k for k in range(8) for n in ((1, 2, 5) if high > 10 * low else range(1, 10))]
+    ax.set_xticks([tick for tick in ticks if low <= tick <= high])
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_formatter("")
     return ax.figure

@@ -24,6 +24,13 @@ from anogan_lib.localisation import outline, regions
 IN_GALLERY, WORST = 60, 8  # pictures at most: in the gallery, and of misses and of false alarms
 LEAST_PIXELS = 4  # smaller regions are not outlined
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn")
+PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>{title}</title><style>{style}</style></head><body><main>
+{body}
+</main></body></html>
+"""
 STYLE = """
 :root { color-scheme: light }
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; max-width: 64rem; margin: 2rem auto; padding: 0 1rem }
@@ -74,14 +81,7 @@ def write(path, detector, data, evaluation: metrics.Evaluation | None = None, pr
         *_settings(detector, evaluation),
         *_origin(detector, data),
     ]
-    page = (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        "style-src 'unsafe-inline'\">"
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>\n"
-    )
-    write_text(path, page + "\n".join(parts) + "\n</main></body></html>\n")
+    write_text(path, PAGE.format(title=escape(title), style=STYLE, body="\n".join(parts)))
     return Path(path)
 
 
@@ -95,9 +95,8 @@ def _verdict(detector, e: metrics.Evaluation) -> Iterable[str]:
     if bad:
         said.append(f"{c['hit']} of {bad} anomalous images were found ({100 * c['hit'] / bad:.0f} %)")
     if good:
-        said.append(
-            f"{c['false_alarm']} of {good} normal ones were called anomalous ({100 * c['false_alarm'] / good:.0f} %)"
-        )
+        alarms = f"{c['false_alarm']} of {good} normal ones were called anomalous"
+        said.append(f"{alarms} ({100 * c['false_alarm'] / good:.0f} %)")
     yield f'<p class="lead">{escape("; ".join(said))}.'
     if good:
         asked, (low, _) = detector.false_alarm_rate, e.false_alarm_interval
@@ -177,10 +176,9 @@ def _settings(detector, e: metrics.Evaluation) -> Iterable[str]:
         "that score's default; labels had no part in it." if own else "set by whoever made or ran the detector."
     )
     normal = e.scores[e.labels == 0]
-    sentences = [threshold, lam]
+    yield f"<p>{escape(threshold)}</p><p>{escape(lam)}</p>"
     if len(normal) >= thresholds.ENOUGH_FOR_DRIFT:
-        sentences.append("Of the normal images among these: " + detector.drift(normal)[1])
-    yield f"<ul>{''.join(f'<li>{escape(each)}</li>' for each in sentences)}</ul>"
+        yield f"<p>Of the normal images among these: {escape(detector.drift(normal)[1])}</p>"
 
 
 def _origin(detector, data) -> Iterable[str]:
@@ -246,9 +244,9 @@ class _Tiles:
             similar = figures.overlay_image(self.prediction.reconstruction[i], map, vmax=self.vmax, opacity=0)
             pictures = _picture(rgb, about) + _picture(similar, f"image most similar to {named}") + pictures
         mark = ' class="wrong"' if (said == "anomalous") != (e.labels[i] == 1) else ""
-        caption = f"<b>{e.scores[i]:.4g}</b> <span{mark}>said {said}</span><br>true: {escape(truth)}<br>{escape(named)}"
+        caption = f"<b>{e.scores[i]:.4g}</b><br><span{mark}>said {said}</span><br>true: {escape(truth)}<br>"
         kind = ' class="three"' if whole else ""
-        return f"<figure{kind}><div>{pictures}</div><figcaption>{caption}</figcaption></figure>"
+        return f"<figure{kind}><div>{pictures}</div><figcaption>{caption}{escape(named)}</figcaption></figure>"
 
 
 def _picture(rgb: np.ndarray, alt: str, outlines: str = "") -> str:
