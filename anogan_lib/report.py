@@ -125,7 +125,7 @@ def _plots(detector, e: metrics.Evaluation, prediction) -> Iterable[str]:
     drawn.append((figures.confusion_table(e.confusion), "What is true and what was said."))
     if both:
         curve = {"re-weighted": weighing.auroc_reweighted(detector, prediction, e.labels)}
-        said = "AUROC over lambda, from one search. It has seen the labels: lambda was not chosen by it."
+        said = "AUROC over lambda, re-weighted from one search. It has seen the labels: no way to choose lambda."
         drawn.append((figures.lambda_curve(weighing.LAMS, curve, detector.lam), said))
     yield f'<div class="plots">{"".join(_plot(*each) for each in drawn)}</div>'
 
@@ -223,8 +223,9 @@ class _Tiles:
             self.pixel_threshold = None
         self.legend = "Thick outline: the true defect." if split.masks is not None else ""
         if self.pixel_threshold is not None:
-            self.legend += f" Thin outline: the map above the pixel threshold {self.pixel_threshold:.4g}, which at most"
-            self.legend += f" {100 * detector.false_alarm_rate:.3g} % of normal images are expected to exceed anywhere."
+            self.legend += f" Thin outline: {LEAST_PIXELS} or more pixels above the pixel threshold, "
+            self.legend += f"{self.pixel_threshold:.4g}, which at most {100 * detector.false_alarm_rate:.3g} % of new "
+            self.legend += "normal images are expected to exceed anywhere."
 
     def __call__(self, i: int, whole: bool = False) -> str:
         """The overlay, or with `whole` image, G(z) and overlay, with outlines and a caption."""
