@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from anogan_lib import latent
 from anogan_lib.augmentation import differentiable, flip
 from anogan_lib.datasets.base import Split, iterate_batches
-from anogan_lib.networks import build_discriminator, build_generator, check_image_shape
+from anogan_lib.networks import build_discriminator, build_generator, check_image_shape, save
 
 FORMAT = 1
 IN_MEMORY = 2**30  # bytes: smaller sets of images are read once and kept, larger ones streamed at each epoch
@@ -311,8 +311,8 @@ class DCGAN(keras.Model):
         """Write generator.keras (averaged weights), discriminator.keras and dcgan.json into `folder`."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self.generator.save(folder / "generator.keras")
-        self.discriminator.save(folder / "discriminator.keras")
+        save(self.generator, folder / "generator.keras")
+        save(self.discriminator, folder / "discriminator.keras")
         about = {
             "format": FORMAT,
             "settings": self.settings,

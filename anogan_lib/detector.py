@@ -15,7 +15,7 @@ from anogan_lib import baselines, figures, inversion, localisation, metrics, sco
 from anogan_lib.datasets.base import AnomalyDataset, Split, as_array, iterate_batches, labels_of
 from anogan_lib.dcgan import DCGAN
 from anogan_lib.encoder import train_encoder
-from anogan_lib.networks import feature_extractor
+from anogan_lib.networks import feature_extractor, save
 
 FORMAT = 1
 PAPER_STEPS = 500
@@ -58,7 +58,7 @@ class AnoGAN:
         lam: lambda, the weight of D against R, 0 to 1; None for the score's own (0.1 for "paper", else 0.5).
         score: "paper" (raw sums), "standardised" (R and D in spreads of normal images) or "best".
         steps: steps of the search; None for the encoder alone where there is one and 500, as in the paper, where not.
-        feature_layer: which block of the discriminator is f; -1 is the deepest.
+        feature_layer: which block of the discriminator is f: 1 nearest the image, -1 the deepest.
         seed: of the random starts.
         region: (H, W) bool, True where an anomaly matters; None for the whole image. Elsewhere every image, and every
             G(z), is replaced by the generator's mean image: what lies there has no part in z, score or map.
@@ -70,7 +70,7 @@ class AnoGAN:
         lam: float | None = None,
         score: str = "best",
         steps: int | None = None,
-        feature_layer: int = -1,
+        feature_layer: int = 2,
         seed: int = 0,
         region: np.ndarray | None = None,
     ):
@@ -123,7 +123,8 @@ class AnoGAN:
 
     def fit_encoder(self, images, **options):
         """Train f-AnoGAN's encoder on normal images (N, H, W, C); options as in `encoder.train_encoder`."""
-        self.encoder, self.encoder_losses = train_encoder(self.gan, self.features, images, **options)
+        deep = feature_extractor(self.gan.discriminator, scoring.ENCODER_LAYER)
+        self.encoder, self.encoder_losses = train_encoder(self.gan, deep, images, **options)
         self.spreads = self.calibration = None  # made with another way to z
         return self
 
@@ -347,7 +348,7 @@ class AnoGAN:
         folder = Path(folder)
         self.gan.save(folder)
         if self.encoder is not None:
-            self.encoder.save(folder / "encoder.keras")
+            save(self.encoder, folder / "encoder.keras")
         if self.calibration is not None:
             np.savez_compressed(folder / "calibration.npz", **self.calibration)
         if self.region is not None:

@@ -17,8 +17,10 @@ LOSSES = {  # which two losses a score weighs
     "standardised": ("residual", "discrimination"),
     "best": ("local_residual", "local_discrimination"),
 }
-BLUR = 64  # a map is smoothed with a standard deviation of 1/64 of the image's side: one pixel of 64
-TOP_RESIDUAL, TOP_FEATURES = 0.02, 0.2  # the share of a map's highest values that score="best" looks at
+MAP_BLUR = 1 / 64  # maps are smoothed with a standard deviation of this share of the image's side
+SCORE_BLUR = 0.5  # pixels: the score looks at a map smoothed less, where a thin scratch still stands out
+TOP_PIXELS, TOP_CELLS = 16, 5  # of residual and features, score="best" takes the mean of so many highest values
+ENCODER_LAYER = -1  # the features that f-AnoGAN's encoder learns to match: the deepest
 
 
 def residual_loss(x, y):
@@ -42,25 +44,26 @@ def residual_map(x, y, signed: bool = False):
     return ops.mean(difference if signed else ops.abs(difference), axis=-1)
 
 
-def local_map(x, y) -> np.ndarray:
+def local_map(x, y, sigma: float | None = None) -> np.ndarray:
     """How far x and G(z) differ around each pixel: (N, H, W, C) twice -> (N, H, W), in the images' units.
 
-    The root of the squared residual, averaged over channels and over a Gaussian neighbourhood.
+    The root of the squared residual, averaged over channels and over a Gaussian neighbourhood of standard deviation
+    `sigma` pixels; None is 1/64 of the side.
     """
     from scipy.ndimage import gaussian_filter
 
     squares = ((np.asarray(x) - np.asarray(y)) ** 2).mean(axis=-1)  # (N, H, W)
-    sigma = min(squares.shape[1:]) / BLUR
+    sigma = MAP_BLUR * min(squares.shape[1:]) if sigma is None else sigma
     return np.sqrt(np.maximum(gaussian_filter(squares, (0, sigma, sigma), truncate=3.0), 0.0))
 
 
-def top_mean(maps: np.ndarray, share: float) -> np.ndarray:
-    """Mean of the highest `share` of each map's values, at least one: (N, H, W) -> (N,).
+def top_mean(maps: np.ndarray, count: int) -> np.ndarray:
+    """Mean of the `count` highest values of each map: (N, H, W) -> (N,).
 
     A defect fills a small part of an image; a sum over all pixels drowns it in what every image has.
     """
     flat = maps.reshape(len(maps), -1)
-    count = max(1, round(share * flat.shape[1]))
+    count = min(count, flat.shape[1])
     return np.partition(flat, -count, axis=1)[:, -count:].mean(axis=1)
 
 
@@ -68,8 +71,8 @@ def local_losses(x, y, feature_x, feature_y) -> dict[str, np.ndarray]:
     """R and D as score="best" takes them: the mean of what differs most, in the image and among the features."""
     features = np.sqrt(((np.asarray(feature_x) - np.asarray(feature_y)) ** 2).mean(axis=-1))  # (N, h, w)
     return {
-        "local_residual": top_mean(local_map(x, y), TOP_RESIDUAL),
-        "local_discrimination": top_mean(features, TOP_FEATURES),
+        "local_residual": top_mean(local_map(x, y, SCORE_BLUR), TOP_PIXELS),
+        "local_discrimination": top_mean(features, TOP_CELLS),
     }
 
 

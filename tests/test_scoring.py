@@ -35,8 +35,8 @@ def test_local_map_is_the_root_mean_square_around_each_pixel(pair):
 def test_top_mean_looks_at_the_highest_values_alone():
     maps = np.random.default_rng(0).uniform(size=(4, 10, 10))
     expected = [sorted(each.ravel())[-5:] for each in maps]
-    np.testing.assert_allclose(scoring.top_mean(maps, 0.05), np.mean(expected, axis=1))
-    np.testing.assert_allclose(scoring.top_mean(maps, 0.0001), maps.max(axis=(1, 2)))
+    np.testing.assert_allclose(scoring.top_mean(maps, 5), np.mean(expected, axis=1))
+    np.testing.assert_allclose(scoring.top_mean(maps, 1), maps.max(axis=(1, 2)))
 
 
 def test_lambda_weighs_discrimination():
