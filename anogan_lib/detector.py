@@ -248,15 +248,13 @@ class AnoGAN:
         }
 
     def _checked(self, images):
-        """The images as a stream of batches' source, after a look at the first one's shape."""
+        """The images, after a look at the first one's shape."""
         if isinstance(images, AnomalyDataset):
             raise ValueError("A data set holds several splits: name one, for example data.test.")
         shape = next(iterate_batches(images, 1)).shape[1:]
         if shape != self.image_shape:
-            raise ValueError(
-                f"This detector takes images of shape {self.image_shape}; load the data with "
-                f"size={self.image_shape[:2]}. Received images of shape {shape}"
-            )
+            wanted = f"{self.image_shape}; load the data with size={self.image_shape[:2]}"
+            raise ValueError(f"This detector takes images of shape {wanted}. Received images of shape {shape}")
         return images
 
     def predict(self, images, **options) -> Prediction:
