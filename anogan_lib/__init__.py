@@ -9,6 +9,7 @@ import importlib
 import os
 
 _HOMES = {"AnoGAN": "detector", "DCGAN": "dcgan"}
+_ON_TENSORFLOW = ("augmentation", "dcgan", "detector", "encoder", "inversion", "latent", "networks", "scoring")
 __all__ = ["DCGAN", "AnoGAN", "datasets"]
 __version__ = "0.1.0"
 
@@ -27,8 +28,9 @@ def _import_tensorflow() -> None:
 
 
 def __getattr__(name: str):
-    if name in _HOMES:
+    if name in _HOMES or name in _ON_TENSORFLOW:
         _import_tensorflow()
+    if name in _HOMES:
         return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
     try:
         return importlib.import_module(f"{__name__}.{name}")

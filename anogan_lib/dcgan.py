@@ -305,7 +305,8 @@ class DCGAN(keras.Model):
 
     def sample(self, count: int = 16, seed: int = 0) -> np.ndarray:
         """`count` generated images, (count, H, W, C) in [-1, 1]; the same for the same seed."""
-        return self.generator.predict_on_batch(latent.draw(count, self.latent_dim, self.prior, (seed, 0)))
+        z = latent.draw(count, self.latent_dim, self.prior, (seed, 0))
+        return self.generator(z, training=False).numpy()
 
     def save(self, folder) -> None:
         """Write generator.keras (averaged weights), discriminator.keras and dcgan.json into `folder`."""
