@@ -76,6 +76,8 @@ def read_batches(files: list, image_shape) -> Iterator[tuple[list, np.ndarray]]:
     def read(file: tuple[Path, Path]):
         try:
             return read_image(file[0], image_shape)
+        except FileNotFoundError as error:
+            return ValueError(str(error))
         except OSError as error:
             return ValueError(f"Cannot read {file[0]}: {error.strerror or error}.")
         except ValueError as error:
