@@ -7,6 +7,7 @@ The names are imported at first use, so that `import anogan_lib` does not wait f
 
 import importlib
 import os
+import sys
 
 _HOMES = {"AnoGAN": "detector", "DCGAN": "dcgan"}
 _ON_TENSORFLOW = ("augmentation", "dcgan", "detector", "encoder", "inversion", "latent", "networks", "scoring")
@@ -16,6 +17,8 @@ __version__ = "0.1.0"
 
 def _import_tensorflow() -> None:
     """Import TensorFlow without its notes on this processor, which no setting of its own silences."""
+    if "tensorflow" in sys.modules:
+        return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     kept = os.dup(2)
     try:

@@ -265,7 +265,9 @@ def _parser() -> argparse.ArgumentParser:
 
     def add_detector(add):
         add("detector", metavar="DETECTOR", help="a folder that anogan train wrote, or weights/hazelnut")
-        meaning = "paper: raw sums of R and D; standardised: both in spreads of normal images; best: squared, too"
+        meaning = (
+            "paper: raw sums of R and D; standardised: both in spreads of normal images; best: where they differ most"
+        )
         add("--lam", type=float, metavar="L", help="lambda, the weight of D against R, 0 to 1")
         add("--score", metavar="NAME", choices=("paper", "standardised", "best"), help=meaning)
 

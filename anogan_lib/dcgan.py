@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from anogan_lib import latent
 from anogan_lib.augmentation import differentiable, flip
-from anogan_lib.datasets.base import Split, iterate_batches
+from anogan_lib.datasets.base import Split, as_source, iterate_batches
 from anogan_lib.networks import build_discriminator, build_generator, check_image_shape, save
 
 FORMAT = 1
@@ -49,7 +49,6 @@ def generator_loss(fake_logits):
     return tf.reduce_mean(tf.nn.softplus(-fake_logits))
 
 
-@keras.saving.register_keras_serializable("anogan_lib")
 class DCGAN(keras.Model):
     """Two networks that train each other on normal images.
 
@@ -89,12 +88,12 @@ class DCGAN(keras.Model):
         seed: int = 0,
     ):
         super().__init__(name="dcgan")
-        height, breadth, _ = check_image_shape(image_shape)
+        self.image_shape = height, breadth, _ = check_image_shape(image_shape)
         latent_dim = min(64, max(1, height * breadth // 64)) if latent_dim is None else latent_dim
         if latent_dim < 1 or width < 1:
             raise ValueError(f"latent_dim and width are at least 1. Received: {latent_dim} and {width}")
         self.settings = {
-            "image_shape": list(check_image_shape(image_shape)),
+            "image_shape": list(self.image_shape),
             "latent_dim": int(latent_dim),
             "width": int(width),
             "prior": latent.check_prior(prior),
@@ -107,7 +106,7 @@ class DCGAN(keras.Model):
             "d_learning_rate": float(d_learning_rate),
             "seed": int(seed),
         }
-        self.image_shape, self.latent_dim = check_image_shape(image_shape), int(latent_dim)
+        self.latent_dim = int(latent_dim)
         self.prior, self.augment, self.flips = prior, augment, flips
         self.r1, self.ema_decay, self.seed = float(r1), float(ema_decay), int(seed)
         keras.utils.set_random_seed(seed)
@@ -218,8 +217,7 @@ class DCGAN(keras.Model):
         Returns:
             The history, earlier epochs from the checkpoint included.
         """
-        split = images if isinstance(images, Split | tf.data.Dataset) else Split(images)
-        count = len(split) if isinstance(split, Split) else sum(len(b) for b in iterate_batches(split, batch_size))
+        split, count = as_source(images)
         first = next(iterate_batches(split, 1))
         if first.shape[1:] != self.image_shape:
             raise ValueError(

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from anogan_lib import baselines, figures, inversion, localisation, metrics, scoring, thresholds
-from anogan_lib.datasets.base import AnomalyDataset, Split, as_array, iterate_batches, labels_of
+from anogan_lib.datasets.base import AnomalyDataset, Split, as_array, iterate_batches, labelled
 from anogan_lib.dcgan import DCGAN
 from anogan_lib.encoder import train_encoder
 from anogan_lib.networks import feature_extractor, save
@@ -123,8 +123,7 @@ class AnoGAN:
 
     def fit_encoder(self, images, **options):
         """Train f-AnoGAN's encoder on normal images (N, H, W, C); options as in `encoder.train_encoder`."""
-        deep = feature_extractor(self.gan.discriminator, scoring.ENCODER_LAYER)
-        self.encoder, self.encoder_losses = train_encoder(self.gan, deep, images, **options)
+        self.encoder, self.encoder_losses = train_encoder(self.gan, images, **options)
         self.spreads = self.calibration = None  # made with another way to z
         return self
 
@@ -132,9 +131,11 @@ class AnoGAN:
         """Take the spreads of R and D from normal images that trained nothing: the validation images."""
         images, self.spreads, self.calibration = as_array(images), None, None
         self.aim = (self.score, self.lam)
-        # What the search weighs R and D by are these very spreads, so a search is made once more with them.
-        for _ in range(2):
-            found = inversion.invert(self.search, self._checked(images), **self._search_options())
+        found = self.invert(images)
+        self.spreads = scoring.Standardisation.of(found.losses)
+        if self._search_options()["steps"]:
+            # What the search weighs R and D by are these very spreads, so it is made once more with them.
+            found = self.invert(images)
             self.spreads = scoring.Standardisation.of(found.losses)
         self.map_scale = figures.common_scale(self._maps(found))
         return self
@@ -216,8 +217,7 @@ class AnoGAN:
             score: whose losses the search minimises, and the Inversion's default score; None for the detector's.
             options: batch_size, step_size, seed, trace, progress, as in `inversion.invert`.
         """
-        options |= self._search_options(steps, init, lam, score)
-        options.setdefault("seed", self.seed)
+        options = self._search_options(steps, init, lam, score) | options
         return inversion.invert(self.search, self._checked(images), restarts=restarts, **options)
 
     def _search_options(self, steps=None, init=None, lam=None, score=None) -> dict:
@@ -245,6 +245,7 @@ class AnoGAN:
             "lam": lam,
             "score": score,
             "spreads": self.spreads,
+            "seed": self.seed,
         }
 
     def _checked(self, images):
@@ -284,10 +285,7 @@ class AnoGAN:
             prediction: what `predict` said of these very images; None to search now.
             options: as in `invert`.
         """
-        split = data.test if isinstance(data, AnomalyDataset) else data
-        labels = labels_of(split)
-        if labels is None:
-            raise ValueError("Evaluation needs labels: a test split, or a tf.data.Dataset of (image, label) pairs.")
+        split, labels = labelled(data)
         prediction = prediction or self.predict(split, **options)
         known = split if isinstance(split, Split) else None
         train = getattr(known, "reference", None)
@@ -313,10 +311,7 @@ class AnoGAN:
         Returns:
             [{"anomaly_score": float, "label": int}, ...], the calibrated threshold, and the share judged right.
         """
-        split = dataset.test if isinstance(dataset, AnomalyDataset) else dataset
-        labels = labels_of(split)
-        if labels is None:
-            raise ValueError("test needs labels: a test split, or a tf.data.Dataset of (image, label) pairs.")
+        split, labels = labelled(dataset)
         found = self.predict(split)
         results = [{"anomaly_score": float(s), "label": int(n)} for s, n in zip(found.scores, labels, strict=True)]
         folder = Path(results_dir)

@@ -11,10 +11,11 @@ from tqdm.auto import tqdm
 
 from anogan_lib import latent
 from anogan_lib.augmentation import flip
-from anogan_lib.datasets.base import Split, iterate_batches
-from anogan_lib.networks import build_encoder
+from anogan_lib.datasets.base import as_source
+from anogan_lib.networks import build_encoder, feature_extractor
 
 DEFAULT_STEPS = 3000
+FEATURE_LAYER = -1  # f, which E learns to match: the deepest
 
 
 def izi_loss(x, y):
@@ -34,7 +35,6 @@ def ziz_loss(z, z_again):
 
 def train_encoder(
     gan,
-    features: keras.Model,
     images,
     *,
     epochs: int | None = None,
@@ -48,7 +48,6 @@ def train_encoder(
 
     Args:
         gan: a trained DCGAN.
-        features: f, the feature layer of its discriminator.
         images: normal images, (N, H, W, C) in [-1, 1]; an array, a split or a tf.data.Dataset.
         epochs: passes over the images; None for as many as the DCGAN was given, at most about 3,000 steps.
         kappa: weight of the feature term.
@@ -56,8 +55,8 @@ def train_encoder(
     Returns:
         E and its loss, a mean for each epoch.
     """
-    split = images if isinstance(images, Split | tf.data.Dataset) else Split(images)
-    count = len(split) if isinstance(split, Split) else sum(len(b) for b in iterate_batches(split, batch_size))
+    split, count = as_source(images)
+    features = feature_extractor(gan.discriminator, FEATURE_LAYER)
     batch_size = min(batch_size, count)
     steps_per_epoch = max(1, count // batch_size)
     if epochs is None:

@@ -67,7 +67,7 @@ def _axes(ax: "Axes | None", width: float = 4.6, height: float = 3.4) -> "Axes":
 # ---- images
 
 
-def _rgb(image: np.ndarray) -> np.ndarray:
+def rgb(image: np.ndarray) -> np.ndarray:
     """(H, W, C) in [-1, 1] -> (H, W, 3) uint8."""
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[-1] not in (1, 3):
@@ -107,7 +107,7 @@ def overlay_image(
     """
     from matplotlib import colormaps
 
-    base, map = _rgb(image), np.asarray(map, "float32")
+    base, map = rgb(image), np.asarray(map, "float32")
     if map.shape != base.shape[:2]:
         raise ValueError(f"The map must be of the image's size {base.shape[:2]}. Received: {map.shape}.")
     if not vmax > 0:
@@ -160,7 +160,7 @@ def _tiles(pictures, titles, columns: int, masks=None, colours=None) -> "Figure"
 
 def image_grid(images: np.ndarray, titles: Sequence | None = None, columns: int = 8) -> "Figure":
     """Images (N, H, W, C) in rows, each under its title."""
-    return _tiles([_rgb(image) for image in images], None if titles is None else [*map(str, titles)], columns)
+    return _tiles([rgb(image) for image in images], None if titles is None else [*map(str, titles)], columns)
 
 
 def overlay(
@@ -202,8 +202,8 @@ def comparison(
     left, middle, right = figure.subplots(1, 3)
     said = "" if threshold is None else f" ({CLASSES[int(score > threshold)]})"
     picture = overlay_image(query, residual_map, vmax=vmax, **options)
-    _show(left, _rgb(query), "test image")
-    _show(middle, _rgb(reconstruction), "similar image")
+    _show(left, rgb(query), "test image")
+    _show(middle, rgb(reconstruction), "similar image")
     _show(right, picture, f"anomalies, score {score:.4g}{said}", mask)
     return figure
 

@@ -9,6 +9,7 @@ Adam acts on each number by itself, so no image sees another: A(x) is a function
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -193,7 +194,7 @@ def invert(
     if steps < 0 or restarts < 1:
         raise ValueError(f"steps is at least 0 and restarts at least 1. Received: {steps} and {restarts}")
     weights = tf.constant(weights, tf.float32)
-    parts = []
+    queries, parts = [], []
     with tqdm(desc="inverse mapping", unit="image", disable=not progress) as bar:
         for batch in iterate_batches(images, batch_size):
             x = search.within(tf.convert_to_tensor(batch))
@@ -203,13 +204,24 @@ def invert(
                 z = search.start(len(batch), init, restart, seed, x, encoder)
                 found = _run(search, x, feature_x, z, steps, step_size, weights, trace)
                 best = found if best is None else _better(best, found)
-            parts.append((x.numpy(), best))
+            queries.append(x.numpy())
+            parts.append(best)
             bar.update(len(batch))
-    return _join(parts, about)
+    return _join(queries, parts, about)
 
 
-def _run(search, x, feature_x, z, steps, step_size, weights, trace):
-    """One search for one batch: z, G(z), losses, objective (N,), and the recorded (step, z, R, D)."""
+class _Found(NamedTuple):
+    """What one search found for one batch."""
+
+    z: np.ndarray
+    reconstruction: np.ndarray
+    losses: dict[str, np.ndarray]
+    objective: np.ndarray  # L(z), (N,)
+    record: list[tuple]  # (step, z, R, D) of each recorded step
+
+
+def _run(search, x, feature_x, z, steps, step_size, weights, trace) -> _Found:
+    """One search for one batch."""
     state = (z, tf.zeros_like(z), tf.zeros_like(z))
     record = []
     every = RECORD_EVERY if trace else max(steps, 1)
@@ -226,38 +238,39 @@ def _run(search, x, feature_x, z, steps, step_size, weights, trace):
     if trace:
         record.append((steps, z.numpy(), residual, discrimination))
     objective = np.array(weights[0]) * residual + np.array(weights[1]) * discrimination
-    return z.numpy(), y, losses, objective, record
+    return _Found(z.numpy(), y, losses, objective, record)
 
 
-def _look(search, x, feature_x, z, step):
+def _look(search, x, feature_x, z, step) -> tuple:
     _, _, residual, discrimination = search.measure(x, feature_x, z)
     return step, z.numpy(), residual.numpy(), discrimination.numpy()
 
 
-def _better(one, other):
+def _better(one: _Found, other: _Found) -> _Found:
     """Image by image, the result with the lower objective."""
-    take = other[3] < one[3]  # (N,)
+    take = other.objective < one.objective  # (N,)
 
     def pick(a, b):
         return np.where(take.reshape(-1, *[1] * (np.ndim(a) - 1)), b, a)
 
-    losses = {name: pick(one[2][name], other[2][name]) for name in one[2]}
-    record = [
-        (a[0], *(pick(p, q) for p, q in zip(a[1:], b[1:], strict=True))) for a, b in zip(one[4], other[4], strict=True)
-    ]
-    return pick(one[0], other[0]), pick(one[1], other[1]), losses, pick(one[3], other[3]), record
+    return _Found(
+        pick(one.z, other.z),
+        pick(one.reconstruction, other.reconstruction),
+        {name: pick(one.losses[name], other.losses[name]) for name in one.losses},
+        pick(one.objective, other.objective),
+        [(step, *map(pick, a, b)) for (step, *a), (_, *b) in zip(one.record, other.record, strict=True)],
+    )
 
 
-def _join(parts, about) -> Inversion:
+def _join(queries: list[np.ndarray], parts: list[_Found], about: dict) -> Inversion:
     """The batches' results, one after the other."""
-    losses = {name: np.concatenate([found[2][name] for _, found in parts]) for name in parts[0][1][2]}
+    losses = {name: np.concatenate([part.losses[name] for part in parts]) for name in parts[0].losses}
     trace = None
-    if parts[0][1][4]:
-        columns = list(zip(*(found[4] for _, found in parts), strict=True))  # T x batches
+    if parts[0].record:
+        columns = list(zip(*(part.record for part in parts), strict=True))  # T x batches
         steps = np.array([column[0][0] for column in columns])
         z, r, d = (np.stack([np.concatenate([entry[i] for entry in column]) for column in columns]) for i in (1, 2, 3))
         trace = Trace(steps, z, r, d)
-    images, z, y = (
-        np.concatenate(arrays) for arrays in ([b for b, _ in parts], [f[0] for _, f in parts], [f[1] for _, f in parts])
-    )
-    return Inversion(images, z, y, losses, trace, **about)
+    z = np.concatenate([part.z for part in parts])
+    y = np.concatenate([part.reconstruction for part in parts])
+    return Inversion(np.concatenate(queries), z, y, losses, trace, **about)

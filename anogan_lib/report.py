@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from anogan_lib import figures, metrics, scoring, thresholds, weighing
-from anogan_lib.datasets.base import AnomalyDataset, Split, as_array, labels_of
+from anogan_lib.datasets.base import AnomalyDataset, Split, as_array, labelled
 from anogan_lib.files import short, write_text
 from anogan_lib.localisation import outline, regions
 
@@ -66,8 +66,8 @@ def write(path, detector, data, evaluation: metrics.Evaluation | None = None, pr
         evaluation, prediction: what `detector.evaluate` and `detector.predict` said of these very images; made now
             where None.
     """
-    split = data.test if isinstance(data, AnomalyDataset) else data
-    split = split if isinstance(split, Split) else Split(as_array(split), labels_of(split))
+    split, labels = labelled(data)
+    split = split if isinstance(split, Split) else Split(as_array(split), labels)
     prediction = prediction or detector.predict(split)
     evaluation = evaluation or detector.evaluate(split, prediction)
     name = data.name if isinstance(data, AnomalyDataset) else f"{len(split)} images"
@@ -241,9 +241,9 @@ class _Tiles:
         about = f"{named} ({truth}), score {e.scores[i]:.4g}, said to be {said}"
         pictures = _picture(figures.overlay_image(image, map, vmax=self.vmax), f"anomaly map over {about}", outlines)
         if whole:
-            rgb = figures.overlay_image(image, map, vmax=self.vmax, opacity=0)
-            similar = figures.overlay_image(self.prediction.reconstruction[i], map, vmax=self.vmax, opacity=0)
-            pictures = _picture(rgb, about) + _picture(similar, f"image most similar to {named}") + pictures
+            similar = figures.rgb(self.prediction.reconstruction[i])
+            similar = _picture(similar, f"image most similar to {named}")
+            pictures = _picture(figures.rgb(image), about) + similar + pictures
         mark = ' class="wrong"' if (said == "anomalous") != (e.labels[i] == 1) else ""
         caption = f"<b>{e.scores[i]:.4g}</b><br><span{mark}>said {said}</span><br>true: {escape(truth)}<br>"
         kind = ' class="three"' if whole else ""

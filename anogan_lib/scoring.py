@@ -20,7 +20,6 @@ LOSSES = {  # which two losses a score weighs
 MAP_BLUR = 1 / 64  # maps are smoothed with a standard deviation of this share of the image's side
 SCORE_BLUR = 0.5  # pixels: the score looks at a map smoothed less, where a thin scratch still stands out
 TOP_PIXELS, TOP_CELLS = 16, 5  # of residual and features, score="best" takes the mean of so many highest values
-ENCODER_LAYER = -1  # the features that f-AnoGAN's encoder learns to match: the deepest
 
 
 def residual_loss(x, y):

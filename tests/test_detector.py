@@ -86,6 +86,13 @@ def test_another_lambda_does_not_change_the_search(data):
     assert not np.allclose(searcher.invert(data.calibration, lam=1.0).residual, before.residual)
 
 
+def test_spreads_come_from_the_detectors_own_starts(data):
+    searcher = AnoGAN(DCGAN(SHAPE, latent_dim=4, width=8, seed=2), score="standardised", steps=0, seed=7)
+    searcher.standardise(data.validation)
+    for name, losses in searcher.invert(data.validation).losses.items():
+        np.testing.assert_allclose(searcher.spreads(name, losses).mean(), 0, atol=1e-4)
+
+
 def test_saved_and_loaded_say_the_same(detector, data, tmp_path):
     detector.save(tmp_path, card={"data": "discs"})
     loaded = AnoGAN.load(tmp_path)

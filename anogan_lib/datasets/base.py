@@ -229,6 +229,14 @@ def as_array(images) -> np.ndarray:
     return np.concatenate(list(iterate_batches(images, 256)))
 
 
+def as_source(images):
+    """What can be walked through again and again, a Split or a tf.data.Dataset, and how many images it holds."""
+    if hasattr(images, "element_spec"):
+        return images, sum(len(block) for block in iterate_batches(images, 256))
+    split = images if isinstance(images, Split) else Split(images)
+    return split, len(split)
+
+
 def labels_of(images) -> np.ndarray | None:
     """(N,) int labels of a Split or of a tf.data.Dataset of (image, label) pairs; None without any."""
     if isinstance(images, Split):
@@ -237,6 +245,15 @@ def labels_of(images) -> np.ndarray | None:
         return None
     labels = [np.ravel(label).astype(int) for _, label in _dataset_blocks(images, 256) if label is not None]
     return np.concatenate(labels) if labels else None
+
+
+def labelled(data):
+    """Images with labels (the test split of a whole data set, a Split, a tf.data.Dataset of pairs), and these (N,)."""
+    images = data.test if isinstance(data, AnomalyDataset) else data
+    labels = labels_of(images)
+    if labels is None:
+        raise ValueError("Images with labels are wanted: a test split, or a tf.data.Dataset of (image, label) pairs.")
+    return images, labels
 
 
 def _dataset_blocks(dataset, batch_size: int):
