@@ -199,6 +199,7 @@ class DCGAN(keras.Model):
         checkpoint_dir=None,
         checkpoint_every: int = 10,
         on_epoch=None,
+        on_step=None,
         verbose: bool = True,
     ) -> History:
         """Train on normal images until `epochs` passes have been made in all.
@@ -212,6 +213,9 @@ class DCGAN(keras.Model):
                 same as without the interruption.
             checkpoint_every: epochs between two checkpoints (the last one always is).
             on_epoch: called as on_epoch(gan, logs) after every epoch; training ends early where it returns True.
+            on_step: called as on_step(gan, logs) after every step, logs being tensors; where it returns True, training
+                ends there. The weights stay as they are, but the epoch begun counts in neither history nor checkpoint:
+                training again makes it anew, from these weights, or with a checkpoint_dir from its last checkpoint.
             verbose: show a progress bar with both losses.
 
         Returns:
@@ -237,7 +241,11 @@ class DCGAN(keras.Model):
         with tqdm(total=epochs, initial=done, desc="training", unit="epoch", disable=not verbose) as bar:
             for epoch in range(done, epochs):
                 started = time.perf_counter()
-                totals: list[dict] = [self.train_step(batch) for batch in self.epoch_batches(split, batch_size, epoch)]
+                totals: list[dict] = []
+                for batch in self.epoch_batches(split, batch_size, epoch):
+                    totals.append(self.train_step(batch))
+                    if on_step and on_step(self, totals[-1]):
+                        return history
                 for name in ("d_loss", "g_loss", "d_real", "d_fake"):
                     history[name].append(float(np.mean([float(each[name]) for each in totals])))
                 history["seconds"].append(time.perf_counter() - started)

@@ -82,6 +82,29 @@ def test_a_callback_ends_training_and_keeps_what_was_learned(images):
     assert int(gan.epochs_done) == 1
 
 
+def test_training_ends_with_the_step_a_callback_names_and_the_epoch_begun_counts_nowhere(images, tmp_path):
+    # Three steps make an epoch.
+    options = {"batch_size": 16, "checkpoint_dir": tmp_path, "checkpoint_every": 1, "verbose": False}
+    gan, seen = small(), []
+
+    def after_four_steps(gan, logs):
+        seen.append(float(logs["d_loss"]))
+        return int(gan.steps_done) == 4
+
+    history = gan.train(images, epochs=9, on_step=after_four_steps, **options)
+    assert len(seen) == int(gan.steps_done) == 4
+    assert {len(values) for values in history.values()} == {int(gan.epochs_done)} == {1}
+    assert history.d_loss[0] == pytest.approx(np.mean(seen[:3]))
+    resumed, whole = small(), small()  # from the checkpoint, the epoch begun is made anew
+    resumed.train(images, epochs=2, **options)
+    whole.train(images, epochs=2, batch_size=16, verbose=False)
+    np.testing.assert_allclose(resumed.sample(4), whole.sample(4), atol=1e-5)
+    learned = gan.sample(4)  # and without one, training goes on from the weights of the step it ended with
+    further = gan.train(images, epochs=1, batch_size=16, verbose=False)
+    assert (int(gan.steps_done), int(gan.epochs_done), len(further.d_loss)) == (7, 2, 1)
+    assert not np.allclose(gan.sample(4), learned)
+
+
 @pytest.mark.parametrize("settings", [{"normalisation": "spectral"}, {"normalisation": "layer", "r1": 1.0}])
 def test_what_the_literature_offers_is_a_plain_argument(images, settings):
     history = small(**settings).train(images, epochs=1, batch_size=16, verbose=False)
