@@ -15,6 +15,9 @@ const figure = (value) => String(Number(Number(value).toPrecision(4)));
 // "{step} of {last}" with the figures put in; the sentences come from Python, which fills them in the same way.
 const words = (sentence, figures) => sentence.replace(/\{(\w+)\}/g, (_, name) => figures[name]);
 
+// The bytes of a trait as an array of numbers, such as Float32Array.
+const numbers = (bytes, Kind) => new Kind(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+
 // ---- colours
 
 const rgbOf = (colour) => {
@@ -63,6 +66,7 @@ const DASHES = { residual: [], discrimination: [6, 4], score: [8, 3, 2, 3], gene
 
 // Round numbers between low and high, about `count` of them.
 const ticks = (low, high, count) => {
+  if (count < 0) return [];
   const rough = (high - low) / Math.max(count, 1) || 1, power = 10 ** Math.floor(Math.log10(rough));
   const step = power * [1, 2, 5, 10].find((each) => each * power >= rough * 0.999);
   const found = [];

@@ -1,0 +1,233 @@
+// LambdaExplorer: lambda, threshold and ranking are looked up in the tables that Python worked out.
+
+export default view((v) => {
+  const { model } = v, about = model.get("about"), count = about.labels.length;
+  const tables = Object.fromEntries(Object.entries(model.get("tables")).map(([name, bytes]) =>
+    [name, numbers(bytes, name === "counts" || name === "roc" ? Int32Array : Float32Array)]));
+  const bad = about.labels.map((label) => label === 1);
+  const anomalous = bad.filter(Boolean).length, normal = count - anomalous;
+
+  // ---- what belongs to the present lambda, score and rate
+  let now;
+  const look = () => {
+    const s = about.scores.indexOf(model.get("score")), l = Math.round(100 * model.get("lam"));
+    const far = about.rates.map((rate) => Math.abs(rate - model.get("false_alarm_rate")));
+    const row = 101 * s + l, cell = row * about.rates.length + far.indexOf(Math.min(...far));
+    const part = (name, at, size) => tables[name].subarray(at * size, (at + 1) * size);
+    const scores = part("scores", row, count), [trueNormal, falseAlarm, missed, hit] = part("counts", cell, 4);
+    const ranking = Uint32Array.from(scores.keys()).sort((a, b) => scores[b] - scores[a] || a - b);
+    now = {
+      scores, ranking, trueNormal, falseAlarm, missed, hit, threshold: tables.thresholds[cell],
+      rates: part("hit_rates", cell, about.bad_kinds.length), auroc: tables.auroc[row],
+      roc: part("roc", row, normal + 1), aurocs: part("auroc", s, 101),
+    };
+  };
+  look();
+  const tell = () => words(model.get("_sentence"), {
+    lam: figure(model.get("lam")), score: model.get("score"), rate: figure(100 * model.get("false_alarm_rate")),
+    threshold: figure(now.threshold), hit: now.hit, anomalous, false_alarm: now.falseAlarm, normal, auroc: now.auroc.toFixed(3),
+    name: about.names[model.get("selected")], kind: about.kinds[model.get("selected")], rank: rankOf(model.get("selected")),
+    own: figure(now.scores[model.get("selected")]),
+  });
+  const rankOf = (i) => now.ranking.indexOf(i) + 1;
+
+  // ---- both distributions: normal upwards, anomalous downwards, on the same bins
+  const BINS = 40;
+  const spread = v.canvas(230, (c, wide, high, t) => {
+    const [low, top] = extent(now.scores), ends = [low, Math.max(top, now.threshold)];
+    const bins = [new Uint32Array(BINS), new Uint32Array(BINS)], width = (ends[1] - ends[0]) / BINS || 1;
+    now.scores.forEach((score, i) => bins[about.labels[i]][Math.min(BINS - 1, Math.floor((score - ends[0]) / width))]++);
+    const most = Math.max(...bins[0], ...bins[1]), box = { x: 34, y: 22, w: wide - 44, h: high - 60 };
+    const [x, y] = axes(c, t, box, ends, [-most, most], { xlabel: "anomaly score A", yticks: 0 });
+    bins.forEach((heights, k) => {
+      c.fillStyle = t.colour(about.classes[k]);
+      heights.forEach((height, b) => {
+        const left = x(ends[0] + b * width), right = x(ends[0] + (b + 1) * width);
+        c.fillRect(left + 0.5, Math.min(y(0), y(k ? -height : height)), right - left - 1, Math.abs(y(height) - y(0)));
+      });
+    });
+    path(c, [[box.x, y(0)], [box.x + box.w, y(0)]], t.text, { width: 1 });
+    const line = x(now.threshold), room = line < box.x + box.w - 110;
+    path(c, [[line, box.y], [line, box.y + box.h]], t.text, { dash: [4, 3], width: 2 });
+    Object.assign(c, { fillStyle: t.text, font: "12px system-ui, sans-serif", textBaseline: "top", textAlign: room ? "left" : "right" });
+    c.fillText(`threshold ${figure(now.threshold)}`, line + (room ? 5 : -5), 4);
+    Object.assign(c, { textAlign: "right", textBaseline: "middle" });
+    for (const [k, place] of [[0, box.y + 8], [1, box.y + box.h - 8]]) {
+      c.fillText(`${k ? "▼" : "▲"} ${about.classes[k]}`, box.x + box.w - 6, place);
+    }
+    return `Scores of ${normal} normal and ${anomalous} anomalous images, from ${figure(low)} to ${figure(top)}. ${tell()}`;
+  });
+
+  // ---- ROC with the present point, and AUROC over lambda
+  const curves = v.canvas(230, (c, wide, high, t) => {
+    const side = Math.min(high - 60, wide / 2 - 56), box = { x: 38, y: 22, w: side, h: high - 60 };
+    const [x, y] = axes(c, t, box, [0, 1], [0, 1], { xlabel: "false alarms", ylabel: "hits (ROC)", xticks: 2, yticks: 2 });
+    path(c, [[x(0), y(0)], [x(1), y(1)]], t.soft, { dash: [2, 4], width: 1 });
+    const points = [[x(0), y(0)]];
+    now.roc.forEach((hits, k) => points.push([x(k / normal), points.at(-1)[1]], [x(k / normal), y(hits / anomalous)]));
+    path(c, points, t.colour("score"), { width: 2 });
+    c.fillStyle = t.text;
+    c.beginPath();
+    c.arc(x(now.falseAlarm / normal), y(now.hit / anomalous), 5, 0, 7);
+    c.fill();
+    const other = { x: box.x + side + 54, y: 22, w: wide - side - 104, h: high - 60 }, [low, top] = extent(now.aurocs);
+    const [a, b] = axes(c, t, other, [0, 1], [low - 0.02, top + 0.02], { xlabel: "lambda", ylabel: "AUROC", xticks: 2, yticks: 4 });
+    path(c, Array.from(now.aurocs, (value, i) => [a(i / 100), b(value)]), t.colour("score"), { width: 2 });
+    path(c, [[a(model.get("lam")), other.y], [a(model.get("lam")), other.y + other.h]], t.text, { dash: [3, 3], width: 1 });
+    return `ROC curve, AUROC ${now.auroc.toFixed(3)}; the point at ${now.falseAlarm} of ${normal} false alarms and ${now.hit} of ${anomalous} hits. ` +
+      `AUROC over lambda runs from ${low.toFixed(3)} to ${top.toFixed(3)}.`;
+  });
+
+  // ---- hit rate of each kind
+  const kinds = v.canvas(24 + 24 * about.bad_kinds.length, (c, wide, _high, t) => {
+    Object.assign(c, { font: "12px system-ui, sans-serif", textBaseline: "middle", fillStyle: t.text, textAlign: "left" });
+    c.fillText("found, of each kind", 4, 10);
+    const from = Math.min(wide / 3, 12 + Math.max(...about.bad_kinds.map((kind) => c.measureText(kind).width)));
+    about.bad_kinds.forEach((kind, k) => {
+      const y = 34 + 24 * k, room = wide - from - 56;
+      Object.assign(c, { fillStyle: t.text, strokeStyle: t.line });
+      c.fillText(kind, 4, y, from - 8);
+      c.fillText(`${Math.round(100 * now.rates[k])} %`, from + room + 8, y);
+      c.strokeRect(from + 0.5, y - 7.5, room, 15);
+      c.fillStyle = t.colour("anomalous");
+      c.fillRect(from + 1, y - 7, (room - 1) * now.rates[k], 14);
+    });
+    return `Hit rates: ${about.bad_kinds.map((kind, k) => `${kind} ${Math.round(100 * now.rates[k])} %`).join(", ")}`;
+  });
+
+  // ---- the four counts
+  const cells = [0, 1, 2, 3].map(() => make("td"));
+  const head = (text, scope) => { const th = make("th", { textContent: text }); th.scope = scope; return th; };
+  const confusion = make("table", { className: "anogan-counts" }, make("caption", { textContent: "images, by verdict" }),
+    make("tr", {}, make("td"), head("said normal", "col"), head("said anomalous", "col")),
+    make("tr", {}, head("is normal", "row"), cells[0], cells[1]), make("tr", {}, head("is anomalous", "row"), cells[2], cells[3]));
+  const tally = () => [now.trueNormal, now.falseAlarm, now.missed, now.hit].forEach((n, i) => (cells[i].textContent = n));
+
+  // ---- the gallery: all images, the highest score first; those called anomalous bright, the others faint
+  let small = null, tiles = null;
+  const grid = (wide) => {
+    let size = Math.min(48, model.get("thumbnails").width);
+    while (size > 16 && Math.ceil(count / Math.floor(wide / (size + 4))) * (size + 6) > 320) size--;
+    const columns = Math.max(1, Math.floor(wide / (size + 4)));
+    return { size, columns, rows: Math.ceil(count / columns) };
+  };
+  // Every tile once at its size, so that a new ranking only copies: a scaled drawing of 1,000 takes too long.
+  const shrink = (size, t) => {
+    const key = `${size} ${t.back} ${window.devicePixelRatio}`;
+    if (tiles?.key === key) return tiles;
+    const dense = window.devicePixelRatio || 1, step = Math.round((size + 2) * dense), tall = Math.round((size + 5) * dense);
+    const canvas = new OffscreenCanvas(step * Math.min(count, 64), 2 * tall * Math.ceil(count / 64));
+    const c = canvas.getContext("2d");
+    for (let i = 0; i < count; i++) {
+      for (const faint of [0, 1]) {
+        const x = step * (i % 64), y = tall * (2 * Math.floor(i / 64) + faint), high = Math.round(3 * dense);
+        c.globalAlpha = faint ? 0.35 : 1;
+        c.drawImage(small.image, ...small.at(i), x, y, step - 2 * dense, step - 2 * dense);
+        c.globalAlpha = 1;
+        c.fillStyle = t.colour(about.classes[about.labels[i]]);
+        if (bad[i]) c.fillRect(x, y + step - dense, step - 2 * dense, high); // a bar for anomalous, a short one for normal
+        else c.fillRect(x, y + step - dense, (step - 2 * dense) / 3, high);
+      }
+    }
+    return (tiles = { key, canvas, step, tall });
+  };
+  const gallery = v.canvas((wide) => { const g = grid(wide); return g.rows * (g.size + 6) + 4; }, (c, wide, _high, t) => {
+    if (!small) return "The gallery is being read";
+    const { size, columns } = grid(wide), source = shrink(size, t), { scores, ranking, threshold } = now;
+    for (let rank = 0; rank < count; rank++) {
+      const i = ranking[rank], x = (rank % columns) * (size + 4) + 2, y = Math.floor(rank / columns) * (size + 6) + 2;
+      const faint = scores[i] > threshold ? 0 : 1;
+      c.drawImage(source.canvas, source.step * (i % 64), source.tall * (2 * Math.floor(i / 64) + faint),
+        source.step, source.tall, x, y, size + 2, size + 5);
+      if (i === model.get("selected")) {
+        Object.assign(c, { strokeStyle: t.text, lineWidth: 2 });
+        c.strokeRect(x - 1, y - 1, size + 2, size + 2);
+      }
+    }
+    // Where the threshold cuts the ranking.
+    const cut = now.hit + now.falseAlarm, x = (cut % columns) * (size + 4), y = Math.floor(cut / columns) * (size + 6);
+    path(c, [[x, y], [x, y + size + 6]], t.text, { width: 3 });
+    return `All ${count} images, the highest score first; the first ${cut} are called anomalous, ${now.hit} of them rightly.`;
+  }, {
+    style: "cursor: pointer",
+    onclick(event) {
+      const { size, columns } = grid(gallery.wide);
+      const column = Math.floor(event.offsetX / (size + 4)), rank = Math.floor(event.offsetY / (size + 6)) * columns + column;
+      if (column >= columns || rank >= count) return;
+      v.set("selected", now.ranking[rank]);
+      open();
+    },
+  });
+  const open = () => v.live && model.get("linked") && v.ask("open_selected");
+
+  // ---- searched anew at this lambda
+  const anew = v.canvas((wide) => Math.min(wide, 300), (c, wide, high, t) => {
+    const found = model.get("anew");
+    if (!found.scores) return "";
+    const low = extent([...found.scores, ...found.reweighted]), box = { x: 46, y: 22, w: wide - 60, h: high - 62 };
+    const [x, y] = axes(c, t, box, low, low, { xlabel: "score, re-weighted", ylabel: "score, searched anew" });
+    path(c, [[x(low[0]), y(low[0])], [x(low[1]), y(low[1])]], t.soft, { dash: [3, 3], width: 1 });
+    found.scores.forEach((score, i) => {
+      c.fillStyle = t.colour(about.classes[about.labels[i]]);
+      c.beginPath();
+      if (bad[i]) c.rect(x(found.reweighted[i]) - 3, y(score) - 3, 6, 6);
+      else c.arc(x(found.reweighted[i]), y(score), 3, 0, 7);
+      c.fill();
+    });
+    return difference();
+  });
+  const difference = () => {
+    const found = model.get("anew");
+    if (!found.scores) return "";
+    return `Searched anew at lambda ${figure(found.lam)} (${found.score}, ${found.steps} steps): AUROC ${found.auroc.toFixed(3)}. ` +
+      `Searched at lambda ${figure(found.own_lam)} and re-weighted: ${found.auroc_reweighted.toFixed(3)}. Squares are anomalous; what lies off the line differs.`;
+  };
+  const compared = make("p", { className: "anogan-caption" });
+  const result = make("div", { className: "anogan-anew" }, compared, anew);
+  const button = v.button("Search anew at this lambda", () => v.ask("search_anew"));
+  const report = () => {
+    compared.textContent = difference();
+    result.hidden = !model.get("anew").scores;
+    anew.draw();
+  };
+
+  // ---- controls
+  const rank = v.range("selected", "Image, by rank", {
+    min: 1, max: count, place: rankOf, trait: (n) => now.ranking[n - 1], text: (i) => `${rankOf(i)} of ${count}: ${about.kinds[i]}`,
+  });
+  const opener = v.button("Open in the stepper", open);
+  const link = () => (opener.hidden = !v.live || !model.get("linked"));
+  const said = v.caption(["lam", "score", "false_alarm_rate", "selected"], tell);
+  const follow = () => {
+    look();
+    tally();
+    [spread, curves, kinds, gallery].forEach((canvas) => canvas.draw());
+    said.show();
+    rank.show();
+  };
+  v.watch(["lam", "score", "false_alarm_rate"], follow);
+  v.watch(["selected"], () => gallery.draw());
+  v.watch(["anew"], report);
+  v.watch(["linked"], link);
+  v.watch(["busy"], () => (button.disabled = model.get("busy")));
+  for (const canvas of [spread, curves, kinds]) canvas.classList.add("anogan-grow");
+  v.root.append(
+    v.row(
+      v.range("lam", "Lambda", { max: 1, step: 0.01, text: (lam) => Number(lam).toFixed(2) }),
+      v.range("false_alarm_rate", "False-alarm rate", { max: about.rates.length - 1, text: (rate) => `${figure(100 * rate)} %`,
+        place: (rate) => about.rates.findIndex((each) => Math.abs(each - rate) < 1e-9), trait: (i) => about.rates[i] }),
+      v.select("score", "Score", about.scores.map((name) => [name, name])),
+    ),
+    said,
+    v.row(spread, curves),
+    v.row(kinds, confusion),
+    gallery,
+    v.row(rank, opener),
+    ...(v.live ? [v.row(button)] : []),
+    result,
+  );
+  tally();
+  link();
+  report();
+  v.sheet(model.get("thumbnails")).then((sheet) => ((small = sheet), gallery.draw()));
+});
