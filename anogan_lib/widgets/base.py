@@ -97,10 +97,10 @@ class View(anywidget.AnyWidget):
 
 
 def png(picture) -> bytes:
-    """A matplotlib Figure or a PIL image as PNG; a Figure at few dots, since every notebook keeps it."""
+    """A matplotlib Figure or a PIL image as PNG."""
     file = BytesIO()
     if hasattr(picture, "savefig"):
-        picture.savefig(file, format="png", dpi=72)
+        picture.savefig(file, format="png")
     else:
         picture.save(file, "PNG", optimize=True)
     return file.getvalue()
@@ -132,7 +132,8 @@ def sheet(pictures: np.ndarray, columns: int | None = None, quality: int | None 
     whole = whole.reshape(rows * height, columns * width, channels)
     file = BytesIO()
     image = Image.fromarray(whole[..., 0] if channels == 1 else whole)
-    image.save(file, "PNG" if quality is None else "JPEG", **({} if quality is None else {"quality": quality}))
+    options = {} if quality is None else {"quality": quality, "subsampling": 0}  # no colour runs into the next tile
+    image.save(file, "PNG" if quality is None else "JPEG", **options)
     kind = "image/png" if quality is None else "image/jpeg"
     shape = {"count": count, "columns": columns, "width": width, "height": height}
     return {"data": file.getvalue(), "type": kind} | shape
