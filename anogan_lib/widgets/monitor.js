@@ -1,0 +1,84 @@
+// TrainingMonitor: draws what Python tells it now and then; its buttons start and stop the training.
+
+export default view((v) => {
+  const { model } = v;
+  let sheet = null;
+  const load = async () => {
+    const wanted = model.get("samples"), decoded = await v.sheet(wanted);
+    if (wanted !== model.get("samples")) return;
+    sheet = decoded;
+    samples.draw();
+  };
+
+  // One plot: lines are [column of the curve, name, colour, dashes].
+  const plot = (title, lines, range) =>
+    v.canvas(190, (c, wide, high, t) => {
+      const rows = model.get("curve"), box = { x: 38, y: 40, w: wide - 48, h: high - 76 };
+      const shown = lines.filter(([column]) => rows.length && rows[0].length > column);
+      const all = shown.flatMap(([column]) => rows.map((row) => row[column]));
+      const [low, most] = range ?? [0, Math.max(1, extent(all)[1])];
+      const last = Math.max(1, model.get("running") || !rows.length ? model.get("steps_in_all") : rows.at(-1)[0]);
+      const [across, up] = axes(c, t, box, [0, last], [low, most], { xlabel: "step" });
+      Object.assign(c, { textAlign: "left", textBaseline: "top", font: "bold 12px system-ui, sans-serif" });
+      c.fillText(title, box.x, 2);
+      c.font = "12px system-ui, sans-serif";
+      let x = box.x;
+      for (const [column, name, colour, dash] of lines) {
+        if (rows.length && rows[0].length <= column) continue; // no held-back images
+        path(c, [[x, 29], [x + 22, 29]], t.colour(colour), { dash, width: 2 });
+        c.fillText(name, x + 26, 22);
+        x += 38 + c.measureText(name).width;
+        path(c, rows.map((row) => [across(row[0]), up(row[column])]), t.colour(colour), { dash });
+      }
+      const said = shown.map(([column, name]) => `${name} ${rows.at(-1)[column].toFixed(2)}`).join(", ");
+      return `${title} over ${rows.length} looks; at present ${said || "nothing yet"}`;
+    });
+  const losses = plot("Loss", [[1, "D", "discriminator", [6, 4]], [2, "G", "generator", []]]);
+  const shares = plot("Share that D calls real",
+    [[3, "training", "discriminator", [6, 4]], [4, "samples", "generator", []], [5, "held back", "normal", [2, 3]]], [0, 1]);
+
+  const across = (wide) => (wide < 420 ? 4 : 8), size = (wide) => Math.min((wide - 28) / across(wide), 120);
+  const samples = v.canvas(
+    (wide) => (8 / across(wide)) * (size(wide) + 4) + 18,
+    (c, wide, _high, t) => {
+      const tall = size(wide) + 4;
+      Object.assign(c, { imageSmoothingEnabled: false, fillStyle: t.text, font: "12px system-ui, sans-serif" });
+      c.fillText("Samples from the same eight z", 0, 12);
+      for (let i = 0; sheet && i < sheet.count; i++) {
+        const x = (i % across(wide)) * tall, y = 18 + Math.floor(i / across(wide)) * tall;
+        c.drawImage(sheet.image, ...sheet.at(i), x, y, size(wide), size(wide));
+      }
+      return `Eight samples after step ${model.get("steps_done")}`;
+    },
+  );
+
+  const start = v.button("Train", () => v.ask("start"), "Train");
+  const stop = v.button("Stop", () => (v.ask("stop"), (stop.disabled = true)), "Stop after the present step and keep the weights");
+  const bar = make("progress", { max: 1 });
+  bar.setAttribute("aria-label", "Training");
+  const caption = v.caption();
+  const show = () => {
+    const running = model.get("running"), done = model.get("steps_done"), all = model.get("steps_in_all");
+    const word = done && done < all ? "Go on" : done ? "Train further" : "Train";
+    start.textContent = word;
+    start.title = word;
+    start.setAttribute("aria-label", word);
+    start.disabled = running;
+    stop.disabled = !running;
+    bar.value = Math.min(1, done / Math.max(1, all));
+    // A sentence twice a second is more than a screen reader can say: it hears of the end.
+    caption.firstChild.setAttribute("aria-live", running ? "off" : "polite");
+    v.redraw();
+  };
+  v.watch(["running", "curve", "steps_in_all"], show);
+  v.watch(["samples"], load);
+  v.root.append(
+    v.row(start, stop, bar),
+    make("div", { className: "anogan-row" },
+      make("div", { className: "anogan-grow" }, losses), make("div", { className: "anogan-grow" }, shares)),
+    samples,
+    caption,
+  );
+  show();
+  load();
+});

@@ -1,0 +1,160 @@
+// DefectPainter: strokes are drawn here, at the image's own pixels; when the brush is lifted Python judges them.
+
+export default view((v) => {
+  const { model } = v;
+  const sheets = {};
+  const { width, height } = model.get("picture");
+  const layer = make("canvas", { width, height }), ink = layer.getContext("2d", { willReadFrequently: true });
+  const hand = { x: width / 2, y: height / 2, down: false, over: false }; // the brush, in pixels of the image
+
+  const load = async (name) => {
+    const wanted = model.get(name), decoded = await v.sheet(wanted);
+    if (wanted !== model.get(name)) return;
+    sheets[name] = decoded;
+    v.redraw();
+  };
+  const unpack = () => {
+    const { buffer, byteOffset, byteLength } = model.get("strokes");
+    ink.putImageData(new ImageData(new Uint8ClampedArray(buffer, byteOffset, byteLength), width, height), 0, 0);
+    v.redraw();
+  };
+
+  // ---- the brush: whole pixels, no soft edge, so that what is drawn is either drawn or not
+  const dab = (x, y) => {
+    const size = model.get("brush"), low = -(size - 1) / 2;
+    ink.fillStyle = model.get("colour");
+    for (let i = 0; i < size; i++) {
+      for (let j = 0; j < size; j++) {
+        if ((low + i) ** 2 + (low + j) ** 2 > (size / 2) ** 2) continue;
+        const spot = [Math.floor(x - size / 2 + 0.5) + i, Math.floor(y - size / 2 + 0.5) + j, 1, 1];
+        if (model.get("erase")) ink.clearRect(...spot);
+        else ink.fillRect(...spot);
+      }
+    }
+  };
+  const move = (x, y) => {
+    const from = { ...hand }, far = Math.max(1, Math.ceil(2 * Math.hypot(x - from.x, y - from.y)));
+    Object.assign(hand, { x: Math.min(width, Math.max(0, x)), y: Math.min(height, Math.max(0, y)) });
+    for (let i = 1; hand.down && i <= far; i++) dab(from.x + ((x - from.x) * i) / far, from.y + ((y - from.y) * i) / far);
+    canvas.draw();
+  };
+  const lift = () => {
+    if (!hand.down) return;
+    hand.down = false;
+    const { data } = ink.getImageData(0, 0, width, height);
+    v.set("strokes", new DataView(data.buffer));
+  };
+  const place = (event) => {
+    const box = canvas.getBoundingClientRect();
+    return [((event.clientX - box.left) / box.width) * width, ((event.clientY - box.top) / box.height) * height];
+  };
+
+  // ---- pictures
+  const ratio = height / width;
+  const show = (c, name, wide, high) => {
+    c.imageSmoothingEnabled = false;
+    if (sheets[name]) c.drawImage(sheets[name].image, 0, 0, wide, high);
+  };
+  const border = (c, wide, colour) => {
+    const lines = model.get("outline"), scale = wide / width;
+    Object.assign(c, { strokeStyle: colour, lineWidth: 2 });
+    c.beginPath();
+    for (let i = 0; i < lines.length; i += 4) {
+      c.moveTo((lines[i] + 0.5) * scale, (lines[i + 1] + 0.5) * scale);
+      c.lineTo((lines[i + 2] + 0.5) * scale, (lines[i + 3] + 0.5) * scale);
+    }
+    c.stroke();
+  };
+  const canvas = v.canvas(
+    (wide) => wide * ratio,
+    (c, wide, high) => {
+      show(c, "picture", wide, high);
+      c.drawImage(layer, 0, 0, wide, high);
+      if (!hand.down) {
+        c.globalAlpha = model.get("opacity");
+        show(c, "overlay", wide, high);
+        c.globalAlpha = 1;
+        border(c, wide, COLOURS.mask);
+      }
+      if (!hand.over && document.activeElement !== canvas) return;
+      const [x, y, radius] = [hand.x, hand.y, model.get("brush") / 2].map((part) => (part * wide) / width);
+      for (const [colour, lineWidth] of [["#000", 3], ["#fff", 1.5]]) { // seen on light and on dark
+        Object.assign(c, { strokeStyle: colour, lineWidth });
+        c.beginPath();
+        c.arc(x, y, radius, 0, 7);
+        c.stroke();
+      }
+    },
+    { className: "anogan-easel", tabIndex: 0 },
+  );
+  canvas.setAttribute("role", "application");
+  canvas.setAttribute("aria-roledescription", "drawing");
+  canvas.setAttribute("aria-label", "Image to draw on. Arrow keys move the brush, with Shift they draw; Space draws a spot.");
+  canvas.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
+    canvas.setPointerCapture(event.pointerId);
+    [hand.x, hand.y] = place(event);
+    hand.down = true;
+    dab(hand.x, hand.y);
+    canvas.draw();
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    hand.over = true;
+    for (const each of event.getCoalescedEvents?.() ?? []) move(...place(each));
+    move(...place(event));
+  });
+  for (const event of ["pointerup", "pointercancel"]) canvas.addEventListener(event, lift);
+  canvas.addEventListener("pointerleave", () => {
+    hand.over = false;
+    canvas.draw();
+  });
+  const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+  canvas.addEventListener("keydown", (event) => {
+    const arrow = ARROWS[event.key];
+    if (!arrow && event.key !== " ") return;
+    event.preventDefault();
+    hand.down = event.shiftKey || event.key === " ";
+    if (arrow) move(hand.x + arrow[0], hand.y + arrow[1]);
+    else dab(hand.x, hand.y);
+  });
+  canvas.addEventListener("keyup", (event) => (event.key === "Shift" || event.key === " ") && lift());
+  canvas.addEventListener("focus", () => canvas.draw());
+  canvas.addEventListener("blur", () => (lift(), canvas.draw()));
+
+  const panel = (name, title, words) => {
+    const node = v.canvas((wide) => wide * ratio, (c, wide, high, t) => {
+      Object.assign(c, { fillStyle: t.dark ? "#000" : "#fff" });
+      c.fillRect(0, 0, wide, high);
+      show(c, name, wide, high);
+      if (name === "overlay") border(c, wide, t.dark ? COLOURS.mask : t.colour("mask"));
+      return words();
+    });
+    return make("figure", {}, make("figcaption", { textContent: title }), node);
+  };
+  const similar = panel("similar", "similar image G(z)", () => "What the generator makes of the drawing");
+  const map = panel("overlay", "anomaly map", () => `Anomaly map. ${model.get("caption")}`);
+
+  // ---- controls
+  const colour = make("input", { type: "color" });
+  const shown = () => (colour.value = model.get("colour"));
+  colour.addEventListener("change", () => v.set("colour", colour.value));
+  v.watch(["colour"], shown);
+  shown();
+  const opacity = v.range("opacity", "Map's opacity", { step: 0.05, text: (share) => `${Math.round(100 * share)} %` });
+  const brush = v.range("brush", "Brush", { min: 1, max: Math.round(width / 4), text: (size) => `${size} pixels` });
+  v.watch(["opacity", "brush", "outline"], v.redraw);
+  v.watch(["strokes"], unpack);
+  for (const name of ["picture", "similar", "overlay"]) {
+    v.watch([name], () => load(name));
+    load(name);
+  }
+  v.root.append(
+    make("div", { className: "anogan-row anogan-walk" },
+      make("div", { className: "anogan-paint" }, make("figure", {}, make("figcaption", { textContent: "draw here" }), canvas), similar, map),
+      make("div", { className: "anogan-grow anogan-sliders" }, brush, opacity,
+        v.row(make("label", { className: "anogan-field" }, make("span", { textContent: "Colour" }), colour), v.check("erase", "Erase"),
+          v.button("Undo", () => v.ask("undo")), v.button("Clear", () => v.ask("clear"))))),
+    v.caption(),
+  );
+  unpack();
+});

@@ -1,0 +1,121 @@
+// LatentWalk: a slider that is taken in hand has its pictures computed ahead, and then answers by itself.
+
+export default view((v) => {
+  const { model } = v;
+  const count = model.get("position").length, levels = model.get("levels"), reach = model.get("reach");
+  const sheets = {}; // the decoded traits picture, ends, around and ahead
+
+  const load = async (name) => {
+    const wanted = model.get(name), decoded = await v.sheet(wanted.pictures ?? wanted);
+    if (wanted !== model.get(name)) return; // a newer one is under way
+    sheets[name] = Object.assign(decoded, { of: wanted });
+    v.redraw();
+    caption.show();
+  };
+
+  // ---- which of the pictures computed ahead is the present one, -1 for none
+  const now = () => ({ position: model.get("position"), between: model.get("between"), mix: model.get("mix") });
+  const but = (control, { position, between, mix }) => // the state without what this slider moves
+    JSON.stringify([position.map((x, i) => (i === control ? 0 : x)), between, control === "mix" ? 0 : mix]);
+  const fits = (control) => {
+    const of = sheets.ahead?.of;
+    return of?.control === control && but(control, of) === but(control, now());
+  };
+  const present = () => {
+    const control = sheets.ahead?.of.control;
+    if (control === undefined || !fits(control)) return -1;
+    const place = control === "mix" ? model.get("mix") : (model.get("position")[control] + reach) / (2 * reach);
+    const i = Math.round(place * (levels - 1));
+    return Math.abs(place * (levels - 1) - i) < 1e-6 ? i : -1;
+  };
+  // What is not computed ahead is asked for, one question at a time; where the answer fails to come, again.
+  let asked = -Infinity;
+  const moved = () => {
+    v.redraw();
+    caption.show();
+    if (present() >= 0 || performance.now() - asked < 500) return;
+    asked = performance.now();
+    model.save_changes();
+  };
+  v.watch(["picture"], () => {
+    asked = -Infinity;
+    load("picture");
+  });
+  v.watch(["ends"], () => load("ends"));
+  v.watch(["around"], () => load("around"));
+  v.watch(["ahead"], () => load("ahead"));
+  v.watch(["position", "between", "mix"], moved);
+
+  // ---- pictures: where the way begins, G(z), where it ends; below, samples around
+  const side = (wide) => Math.min(0.48 * wide, 300), end = (wide) => Math.min(0.24 * wide, 130);
+  const small = (wide) => (Math.min(wide, side(wide) + 2 * end(wide) + 24) - 28) / 8;
+  const photos = v.canvas(
+    (wide) => side(wide) + small(wide) + 50,
+    (c, wide, _high, t) => {
+      Object.assign(c, { imageSmoothingEnabled: false, fillStyle: t.text, font: "12px system-ui, sans-serif", textAlign: "center" });
+      const put = (sheet, i, x, y, size, title = "") => {
+        if (sheet) c.drawImage(sheet.image, ...sheet.at(i), x, y, size, size);
+        c.fillText(title, x + size / 2, y - 6, size);
+      };
+      const [big, edge, tiny] = [side(wide), end(wide), small(wide)], left = (wide - big - 2 * edge - 24) / 2;
+      const [a, b] = [...model.get("between")].map((i) => model.get("names")[i]), i = present();
+      put(sheets.ends, 0, left, 20 + (big - edge) / 2, edge, a);
+      put(i < 0 ? sheets.picture : sheets.ahead, Math.max(i, 0), left + edge + 12, 20, big, "G(z)");
+      put(sheets.ends, 1, left + edge + big + 24, 20 + (big - edge) / 2, edge, b);
+      for (let k = 0; k < 8; k++) put(sheets.around, k, left + k * (tiny + 4), big + 44, tiny);
+      c.fillText("samples around z", left + big / 2 + edge + 12, big + 37);
+      return `From ${a} to ${b}, and around. ${tell()}`;
+    },
+  );
+  const tell = () => {
+    const i = present();
+    return i < 0 ? model.get("caption") : sheets.ahead.of.captions[i];
+  };
+
+  // ---- controls
+  const step = 1 / (levels - 1);
+  const ready = (field, control) => {
+    const ask = () => fits(control) || v.ask("look_ahead", { control });
+    let resting; // a pointer that only passes over asks for nothing
+    field.input.addEventListener("pointerenter", () => (resting = setTimeout(ask, 100)));
+    field.input.addEventListener("pointerleave", () => clearTimeout(resting));
+    field.input.addEventListener("focus", ask);
+    return field;
+  };
+  const choices = [0, 1].map((k) => {
+    const pairs = () => model.get("names").map((name, i) => {
+      const pair = [...model.get("between")];
+      pair[k] = i;
+      return [pair, name];
+    });
+    const field = v.select("between", k ? "To" : "From", pairs());
+    v.watch(["between"], () => field.fill(pairs()));
+    return field;
+  });
+  const percent = (share) => `${Math.round(100 * share)} %`;
+  const mix = ready(v.range("mix", "On the way", { step, text: percent }), "mix");
+  const directions = model.get("position").map((_, i) =>
+    ready(
+      v.range("position", `Direction ${i + 1} (${percent(model.get("shares")[i])})`, {
+        min: -reach, max: reach, step: 2 * reach * step,
+        text: (all) => `${all[i] < 0 ? "−" : "+"}${Math.abs(all[i]).toFixed(2)}`,
+        place: (all) => all[i],
+        trait: (value) => model.get("position").map((old, k) => (k === i ? Number(value.toFixed(9)) : old)),
+      }),
+      i,
+    ),
+  );
+  const spread = v.range("spread", "Spread around", { step: 0.05, text: percent });
+  const home = v.button("Back to the start", () => {
+    model.set("mix", 0);
+    v.set("position", new Array(count).fill(0));
+  });
+  const caption = v.caption(["caption"], tell);
+  v.root.append(
+    make("div", { className: "anogan-row anogan-walk" },
+      make("div", { className: "anogan-grow" }, photos),
+      make("div", { className: "anogan-grow anogan-sliders" }, v.row(...choices), mix, ...directions, spread, v.row(home))),
+    caption,
+  );
+  for (const name of ["picture", "ends", "around"]) load(name);
+});
