@@ -233,7 +233,7 @@ class InversionStepper(View):
         run, seen = self._run, self._seen[str(self.index)][self.restart]  # (T, 2, H, W, 3)
         few = np.unique(np.linspace(0, len(seen) - 1, 5).round().astype(int))
         pictures = [figures.rgb(self.images[self.index]), *seen[few, 0], seen[self.step, 1]]
-        titles = ["x", *(f"step {run['steps'][t]}" for t in few), f"residual, {run['steps'][self.step]}"]
+        titles = ["x", *(f"step {run['steps'][t]}" for t in few), f"residual, step {run['steps'][self.step]}"]
         return figures.image_grid(from_uint8(np.stack(pictures)), titles)
 
 
