@@ -66,7 +66,7 @@ class Exercise:
         try:
             cases = self.inputs(*own)
         except Exception as error:
-            return False, f"Not yet: {_sentence(error)}."
+            return False, f"Not yet: {error}."
         right = [self._outcome(self.right, case) for case in cases]  # the library first: it imports quietly
         yours = [self._outcome(answer if self.given is None else lambda *_: answer, case) for case in cases]
         wrong = [i for i in range(len(cases)) if not self._same(yours[i], right[i])]
@@ -109,7 +109,7 @@ class Exercise:
             return f"{who} is None" if self.given else f"{who} returns None (is `return` missing?)"
         try:
             array = np.asarray(self.effect(result, *case) if self.effect else result)
-            return np.char.lower(array) if array.dtype.kind == "U" else array.astype("float64")
+            return np.char.lower(array) if self.given and array.dtype.kind == "U" else array.astype("float64")
         except Exception as error:
             what = who if self.given else "what your function returns"
             return f"{what}, of type {type(result).__name__}, cannot be used: {_sentence(error)}"

@@ -89,7 +89,7 @@ def generators() -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """
     rng, train = np.random.default_rng(5), nuts(0, 16)
     drawn = {"A": train[[9, 2, 14, 5, 0, 11, 7, 3]], "B": nuts(16, 8), "C": np.repeat(nuts(20, 1), 8, axis=0)}
-    noisy = {name: images + rng.normal(0, 0.03, images.shape) for name, images in drawn.items()}
+    noisy = {name: images + rng.normal(0, 0.01, images.shape) for name, images in drawn.items()}
     return train, {name: images.clip(-1, 1).astype("float32") for name, images in noisy.items()}
 
 

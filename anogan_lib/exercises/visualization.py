@@ -106,7 +106,7 @@ def _seen(name, *_) -> list[bool]:
         raise ValueError(f"matplotlib has no colour map {name!r}")
     colours = colormaps[getattr(name, "name", name)](np.linspace(0, 1, 64))[:, :3] @ np.transpose(_DEUTERANOPIA)
     steps = np.diff(colours @ [0.2126, 0.7152, 0.0722])
-    return [min((steps < -0.005).sum(), (steps > 0.005).sum()) == 0, np.abs(colours[0] - colours[-1]).max() < 0.4]
+    return [min((steps < -0.005).sum(), (steps > 0.005).sum()) == 0, np.abs(colours[0] - colours[-1]).max() < 0.15]
 
 
 @exercise(
@@ -115,7 +115,7 @@ def _seen(name, *_) -> list[bool]:
     effect=_seen,
     mistakes={
         "its lightness rises and falls: it draws edges where there are none": "jet",
-        "its two ends, red and green, look alike to that colleague": "RdYlGn",
+        "to that colleague its two ends look alike, the highest value and the lowest": "RdYlGn",
     },
     otherwise="look at it in grey, and with red and green made one",
 )
