@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from anogan_lib import AnoGAN, datasets, figures, metrics
+from anogan_lib import AnoGAN, datasets, figures, metrics, thresholds
 from anogan_lib import exercises as ex
 
 # ---- first attempts
@@ -64,11 +64,13 @@ def pixel_auroc_by_image(maps, masks):
     return np.mean([metrics.auroc(mask.ravel(), one.ravel()) for one, mask in zip(maps, masks, strict=True)])
 
 
+CASE = ex.costs()
 ATTEMPTS = [
     ("scale", lambda u: u.astype("float32") / 255, "a tanh gives [-1, 1]"),
     ("scale", lambda u: (u - 127.5) / 127.5, "channel axis"),
     ("scale", lambda u: (2 * u / 255 - 1)[..., None], "wrap around"),
     ("unscale", lambda x: np.clip((x + 1) / 2 * 255, 0, 255).astype("uint8"), "not rounded"),
+    ("near_duplicate", 4, "normalise=True"),
     ("near_duplicate", 2, "that one is an honest test image"),
     ("resolution", 64, "2.4 pixels wide"),
     ("grouped_split", split_photographs, "draw nuts"),
@@ -108,6 +110,7 @@ ATTEMPTS = [
     ("upside_down", "higher", "flips"),
     ("grouped_split", lambda nuts, share: nuts < 0.5 * len(set(nuts)), "more or fewer nuts"),
     ("learns", lambda e, g, f: e.trainable_variables[:1], "some are missing"),
+    ("cheapest", thresholds.least_cost(CASE["scores"], CASE["labels"], 20, 1).value, "the line has 2 %"),
     ("cheapest", 1e9, "another is cheaper"),
 ]  # fmt: skip
 

@@ -77,9 +77,7 @@ def _distances(train, test, normalise=True):
     "the same nut in fog; with mean 0 and norm 1, light and contrast no longer hide it",
     given=near_duplicates,
     mistakes={
-        "raw pixels compare light, not nuts: normalise=True": lambda train, test: np.argmin(
-            _distances(train, test, False)
-        ),
+        "raw pixels compare light, not nuts: normalise=True": lambda *both: np.argmin(_distances(*both, False)),
         "that is its place in train; asked is the one in test": lambda train, test: np.argmin(_distances(test, train)),
         "that one is the least like all of train": lambda train, test: np.argmax(_distances(train, test)),
     },

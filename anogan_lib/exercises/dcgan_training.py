@@ -128,10 +128,8 @@ def checkpoints() -> list[dict]:
     given=checkpoints,
     mistakes={
         "its AUROC on the test images is best, but a choice made by them makes the figure dishonest": 100,
-        "it explains training images best and held-back ones worse than before: it has learned by heart": lambda rows: (
-            140
-        ),
-        "G's loss is lowest, but that says who is ahead, not how good the samples are: see diversity": lambda rows: 120,
+        "it explains training images best and held-back ones worse than before: it has learned by heart": 140,
+        "G's loss is lowest, but that says who is ahead, not how good the samples are: see diversity": 120,
     },
     otherwise="name an epoch of the table, and choose it by the images that serve choices: validation",
 )

@@ -28,9 +28,7 @@ def _terms(mean, square, x, y, fx, fy, kappa):
     right=_izi_f,
     cases=_passes,
     mistakes={
-        "the feature term is missing: this is izi, which draws blurred pictures": lambda x, y, fx, fy, _: _izi_f(
-            x, y, fx, fy, 0
-        ),
+        "the feature term is missing: this is izi, whose pictures blur": lambda *case: _izi_f(*case[:4], 0),
         "the image term is missing": lambda x, y, fx, fy, kappa: kappa * _izi_f(fx, fy, x, y, 0),
         "kappa is on the wrong term: it weighs the features": lambda x, y, fx, fy, kappa: _izi_f(fx, fy, x, y, kappa),
         "these are sums; means keep both terms on one scale": lambda *case: _terms(np.sum, np.square, *case),
@@ -47,6 +45,10 @@ def _encoder_first() -> list[tuple]:
     return [(encoder, generator, features)]
 
 
+def _trainable(*networks) -> list:
+    return [variable for network in networks for variable in network.trainable_variables]
+
+
 def _moved(variables, encoder, generator, features) -> list[int]:
     """How many of the variables are E's to learn, E's statistics, G's, f's."""
     owned = (encoder.trainable_variables, encoder.non_trainable_variables, generator.variables, features.variables)
@@ -59,11 +61,9 @@ def _moved(variables, encoder, generator, features) -> list[int]:
     effect=_moved,
     otherwise="some of these variables should not be there, or some are missing",
     mistakes={
-        "G would learn to draw whatever E asks for, defects too": lambda e, g, f: (
-            e.trainable_variables + g.trainable_variables
-        ),
-        "f would learn to see no difference": lambda e, g, f: e.trainable_variables + f.trainable_variables,
-        "all three would learn: freeze G and f": lambda *all: [one for each in all for one in each.trainable_variables],
+        "G would learn to draw whatever E asks for, defects too": lambda e, g, f: _trainable(e, g),
+        "f would learn to see no difference": lambda e, g, f: _trainable(e, f),
+        "all three would learn: freeze G and f": lambda e, g, f: _trainable(e, g, f),
         "E's moving statistics have no gradient: trainable_variables": lambda e, g, f: e.variables,
     },
 )

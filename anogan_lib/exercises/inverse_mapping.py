@@ -138,6 +138,10 @@ def _search(*to, **mistake):
     return _walk(*to, **mistake)[1]
 
 
+def _residual_found(g, f, x, *to):
+    return anogan_lib.scoring.residual_loss(x, g(_walk(g, f, x, *to)[0]))
+
+
 def _one_after_another(g, f, x, z, *how):
     """The Dense-layer trap: each image's search goes on from where the last one ended."""
     z, scores = z[:1], []
@@ -161,9 +165,7 @@ def _one_after_another(g, f, x, z, *how):
         "lambda is on the wrong term: it weighs D": lambda g, f, x, z, lam, *how: _search(g, f, x, z, 1 - lam, *how),
         "the networks are in training mode: a score depends on its neighbours": partial(_search, training=True),
         "the search goes uphill: subtract the gradient": lambda *to: _search(*to[:-2], -to[-2], to[-1]),
-        "this is R alone at the end; A(x) is (1 - lam) R + lam D": (
-            lambda g, f, x, *to: anogan_lib.scoring.residual_loss(x, g(_walk(g, f, x, *to)[0]))
-        ),
+        "this is R alone at the end; A(x) is (1 - lam) R + lam D": _residual_found,
     },
 )
 def search(generator, features, x, z, lam, step_size, steps):
@@ -202,13 +204,13 @@ def traces() -> dict:
             z = _walk(g, f, x, z, lam, 0.1, 3)[0]
         return [np.stack(column) for column in zip(*rows, strict=True)]  # (T, N, L), (T, N), (T, N)
 
-    kept = {name: record(x, start, lam) for name, lam in (("A", 0.1), ("B", 0.95))}
+    found = {name: record(x, start, lam) for name, lam in (("A", 0.1), ("B", 0.95))}
     alone, z = [], start[:1]
     for image in x:  # the bug: z is not drawn anew
         alone.append(record(image[None], z, 0.1))
         z = alone[-1][0][-1]
-    kept["C"] = [np.concatenate(parts, axis=1) for parts in zip(*alone, strict=True)]
-    return {name: anogan_lib.inversion.Trace(steps, *parts) for name, parts in kept.items()}
+    found["C"] = [np.concatenate(parts, axis=1) for parts in zip(*alone, strict=True)]
+    return {name: anogan_lib.inversion.Trace(steps, *parts) for name, parts in found.items()}
 
 
 @exercise(

@@ -53,9 +53,7 @@ def _kth(place):
     cases=_calibrations,
     mistakes={
         "the detector knows its training images, so that this lies far too low": lambda t, c, a: _conformal(None, t, a),
-        "training images, mixed in, look more normal than any new one": lambda t, c, a: _conformal(
-            t, np.append(t, c), a
-        ),
+        "training images, mixed in, pull it down": lambda t, c, a: _conformal(t, np.append(t, c), a),
         "k is rounded down; the promise needs the next whole number, ceil": _kth(lambda n, a: (n + 1) * (1 - a)),
         "k = ceil(n (1 - rate)) forgets the new image: n + 1": _kth(lambda n, a: np.ceil(n * (1 - a))),
         "one too high: the k-th smallest is sorted(scores)[k - 1]": _kth(lambda n, a: np.ceil((n + 1) * (1 - a)) + 1),

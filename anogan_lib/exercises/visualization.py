@@ -30,9 +30,7 @@ def _levels(normal, maps):
         "each map is stretched from its lowest to its highest value, and every good part has a bright spot": (
             lambda normal, maps: _each(maps - maps.min((1, 2), keepdims=True))
         ),
-        "the scale is that of the maps shown: beside others, a map would look different": lambda _, maps: _levels(
-            maps, maps
-        ),
+        "by the scale of the maps shown, a map looks different beside others": lambda _, maps: _levels(maps, maps),
         "what lies beyond the scale must be clipped to 1": lambda normal, maps: maps / np.quantile(normal, 0.999),
     },
 )
