@@ -36,7 +36,7 @@ class TrainingMonitor(View):
         held_back: normal images that train nothing. Where D calls them real less often than the training images, it
             has learned those by heart.
         epochs: passes over the images; None for as many as `DCGAN.train` makes.
-        batch_size: images in a step.
+        batch_size, on_epoch: as in `DCGAN.train`.
 
     Attributes:
         running: whether it trains.
@@ -61,10 +61,10 @@ class TrainingMonitor(View):
     curve = tr.List().tag(sync=True)
     samples = tr.Dict().tag(sync=True)
 
-    def __init__(self, gan, train_images, held_back=None, epochs: int | None = None, batch_size: int = 32):
+    def __init__(self, gan, train_images, held_back=None, epochs: int | None = None, batch_size=32, on_epoch=None):
         import tensorflow as tf
 
-        self.gan, self.batch_size = gan, batch_size
+        self.gan, self.options = gan, {"batch_size": batch_size, "on_epoch": on_epoch}
         self.images, count = as_source(train_images)
         self.steps_an_epoch = max(1, count // min(batch_size, count))
         self.epochs = max(1, DEFAULT_STEPS // self.steps_an_epoch) if epochs is None else epochs
@@ -125,7 +125,7 @@ class TrainingMonitor(View):
         if before:
             before.join()  # its last lines, after `running` was taken back
         try:
-            found = self.gan.train(self.images, epochs, self.batch_size, on_step=self.on_step, verbose=False)
+            found = self.gan.train(self.images, epochs, on_step=self.on_step, verbose=False, **self.options)
             for name, values in found.items():
                 self.history[name] += values
         except Exception as error:  # told in the browser, and where it is waited for
@@ -192,26 +192,21 @@ class TrainingMonitor(View):
         return f"{self.epochs} epochs of {self.steps_an_epoch} steps"
 
     def still(self):
-        from matplotlib.figure import Figure
-
         if not self.curve:
-            return figures.image_grid(self._drawn, columns=SAMPLES)
-        figure = Figure(figsize=(8.4, 5), layout="constrained")
-        axes = figure.subplot_mosaic("ab;ss", height_ratios=(1, 1))
+            return figures.image_grid(self._drawn[:4])
+        figure = figures._figure(8.4, 4.4)
+        axes = figure.subplot_mosaic("ab;ss", height_ratios=(5, 3))
         step, *lines = np.array(self.curve).T
-        looks = (("a", "discriminator", "--", "D"), ("a", "generator", "-", "G"))
-        looks += (("b", "discriminator", "-", "training"), ("b", "generator", "--", "samples"))
-        looks += (("b", "normal", ":", "held back"),)
-        for values, (where, colour, dash, label) in zip(lines, looks, strict=False):
-            axes[where].plot(step, values, dash, color=figures.COLOURS[colour], label=label)
+        looks = (("a", "discriminator", "D"), ("a", "generator", "G"))
+        looks += (("b", "discriminator", "training"), ("b", "generator", "samples"), ("b", "normal", "held back"))
+        for values, (where, who, label) in zip(lines, looks, strict=False):
+            axes[where].plot(step, values, figures.DASHES.get(who, ":"), color=figures.COLOURS[who], label=label)
         axes["a"].set(title="loss", xlabel="step")
         axes["b"].set(title="share that D calls real", xlabel="step", ylim=(-0.03, 1.03))
         for where in "ab":
             axes[where].legend(frameon=False)
-        tiles = [figures.rgb(image) for image in self._drawn]
-        axes["s"].imshow(
-            np.concatenate([np.concatenate(tiles[i : i + SAMPLES], 1) for i in range(0, SAMPLES, SAMPLES)])
-        )
+        row = np.concatenate([figures.rgb(image) for image in self._drawn], axis=1)  # (H, 8 W, 3)
+        axes["s"].imshow(row, interpolation="nearest")
         axes["s"].set_axis_off()
         axes["s"].set_title("samples from the same z")
         return figure
