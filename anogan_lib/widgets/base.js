@@ -169,6 +169,7 @@ const view = (build) => ({
     // A native range for a trait; `text(value)` says it in words. `place` and `trait` convert where the two differ.
     v.range = (name, label, { min = 0, max = 1, step = 1, text = figure, place = Number, trait = Number } = {}) => {
       const input = make("input", { type: "range", min, max, step }), output = make("output");
+      output.setAttribute("aria-hidden", "true"); // the range says it itself
       const show = () => {
         input.value = place(model.get(name));
         output.textContent = text(model.get(name));
@@ -205,7 +206,7 @@ const view = (build) => ({
       return Object.assign(make("label", { className: "anogan-check" }, input, make("span", { textContent: label })), { input });
     };
     // A number that no trait holds, such as the steps of a search to come: `field.input.value`.
-    v.number = (label, value, { min, max, step = "any" } = {}) => {
+    v.number = (label, value, { min = "", max = "", step = "any" } = {}) => {
       const input = make("input", { type: "number", value, min, max, step });
       return Object.assign(make("label", { className: "anogan-field" }, make("span", { textContent: label }), input), { input });
     };

@@ -176,7 +176,9 @@ export default view((v) => {
     said,
   );
   arrange();
-  Promise.all(Object.entries(model.get("sheets")).map(async ([name, sheet]) => (sheets[name] = await v.sheet(sheet)))).then(
-    () => (said.show(), v.redraw()),
-  );
+  Promise.all(Object.entries(model.get("sheets")).map(async ([name, sheet]) => [name, await v.sheet(sheet)])).then((read) => {
+    Object.assign(sheets, Object.fromEntries(read));
+    said.show();
+    v.redraw();
+  });
 });

@@ -1,0 +1,382 @@
+"""The search, lambda and the residual, worked as a person works them, in the notebooks that students open."""
+
+import re
+import time
+
+import pytest
+from laboratory import Notebook
+
+CANVAS = "canvas => canvas.toDataURL()"
+
+
+@pytest.fixture(scope="module")
+def opened(lab, chromium):
+    """Opens a notebook and runs it whole, once for this file."""
+    books: dict[str, Notebook] = {}
+
+    def open(name: str) -> Notebook:
+        if name not in books:
+            for book in books.values():  # one kernel at a time
+                book.close()
+            books.clear()
+            books[name] = lab.open(chromium, name)
+            books[name].run()
+        return books[name]
+
+    yield open
+    for book in books.values():
+        book.close()
+
+
+@pytest.fixture
+def search(opened):
+    book = opened("03_latent_inverse_mapping.ipynb")
+    return book, book.view("Search for z, step by step")
+
+
+@pytest.fixture
+def lambdas(opened):
+    book = opened("04_scores_and_thresholds.ipynb")
+    return book, book.view("Lambda and threshold explorer")
+
+
+@pytest.fixture
+def residual(opened):
+    book = opened("05_visualization.ipynb")
+    return book, book.view("Residual over the image")
+
+
+def caption(view) -> str:
+    return view.get_by_role("status").inner_text()
+
+
+def agrees(book, view, name: str) -> None:
+    """Browser and Python say the same, once what was moved has come to rest."""
+    for _ in range(50):
+        if book.ask(f"print({name}.caption)") == caption(view):
+            return
+        time.sleep(0.1)
+    assert book.ask(f"print({name}.caption)") == caption(view)
+
+
+def drag(page, slider, to: float) -> None:
+    """Take the handle of a range where it is, and draw it to a share of its length."""
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    at = slider.evaluate("s => (s.value - s.min) / (s.max - s.min)")
+    handle = 16
+
+    def place(share):
+        return box["x"] + handle / 2 + share * (box["width"] - handle), box["y"] + box["height"] / 2
+
+    page.mouse.move(*place(at))
+    page.mouse.down()
+    page.mouse.move(*place((at + to) / 2))
+    page.mouse.move(*place(to))
+    page.mouse.up()
+
+
+# ---- notebook 3: the search
+
+
+def test_dragging_through_the_search_changes_pictures_curves_and_words(search):
+    book, view = search
+    slider, canvases = view.get_by_role("slider", name="Search step", exact=True), view.locator("canvas")
+    drag(book.page, slider, 0.0)
+    first = [canvases.nth(i).evaluate(CANVAS) for i in (0, 1)]
+    assert "step 0 of 200" in caption(view)
+    drag(book.page, slider, 1.0)
+    assert "step 200 of 200" in caption(view)
+    assert all(canvases.nth(i).evaluate(CANVAS) != picture for i, picture in enumerate(first))
+    agrees(book, view, "stepper")
+
+
+def test_buttons_play_pause_and_step(search):
+    book, view = search
+    view.get_by_role("button", name="First step").click()
+    view.get_by_role("button", name="One step on").click()
+    second = re.search(r"step (\d+) of", caption(view))[1]
+    view.get_by_role("button", name="One step back").click()
+    assert "step 0 of" in caption(view)
+    view.get_by_role("button", name="Play the search").click()
+    book.page.wait_for_function("second => document.body.innerText.includes(`step ${second} of`)", arg=second)
+    view.get_by_role("button", name="Pause the search").click()
+    here = caption(view)
+    book.page.wait_for_timeout(700)
+    assert caption(view) == here
+    view.get_by_role("button", name="Last step").click()
+    assert "step 200 of 200" in caption(view)
+    drag(book.page, view.get_by_role("slider", name="Speed", exact=True), 1.0)
+    view.get_by_role("button", name="Play the search").click()  # from the end it begins anew, and ends by itself
+    view.get_by_role("button", name="Play the search").wait_for()
+    assert "step 200 of 200" in caption(view)
+    agrees(book, view, "stepper")
+
+
+def test_keys_move_the_search_and_never_the_cells(search):
+    book, view = search
+    cells, slider = book.count(), view.get_by_role("slider", name="Search step", exact=True)
+    slider.focus()
+    book.page.keyboard.press("Home")
+    assert "step 0 of" in caption(view)
+    book.page.keyboard.press("ArrowRight")
+    assert "step 0 of" not in caption(view)
+    book.page.keyboard.press("End")
+    assert "step 200 of" in caption(view)
+    for key in "abcdxyzmfoj":
+        book.page.keyboard.press(key)
+    assert "step 0 of" in caption(view)  # f: first
+    book.page.keyboard.press("n")
+    assert "step 0 of" not in caption(view)
+    view.get_by_role("button", name="Play the search").focus()
+    for key in "abcxm":
+        book.page.keyboard.press(key)
+    assert book.count() == cells
+    agrees(book, view, "stepper")
+
+
+def test_images_and_starts_are_chosen(search):
+    book, view = search
+    view.get_by_role("combobox", name="Image", exact=True).select_option(label="a good nut")
+    assert caption(view).startswith("a good nut")
+    view.get_by_role("combobox", name="Start", exact=True).first.select_option(label="3")
+    assert "random start 3" in caption(view)
+    agrees(book, view, "stepper")
+    book.ask("stepper.restart = 0")  # and from Python to the browser
+    book.page.wait_for_function("document.body.innerText.includes('random start 1')")
+
+
+def test_searching_again_with_other_settings(search):
+    book, view = search
+    view.locator("summary").click()
+    view.get_by_role("spinbutton", name="Steps", exact=True).fill("30")
+    view.get_by_role("spinbutton", name="Lambda", exact=True).fill("0.9")
+    view.get_by_role("spinbutton", name="Starts", exact=True).fill("1")
+    view.get_by_role("button", name="Search again").click()
+    book.page.wait_for_function("/of 30, random start\\./.test(document.body.innerText)", timeout=120_000)
+    assert "at lambda 0.9" in caption(view)
+    assert book.ask("print(stepper.settings['steps'], stepper.settings['lam'])") == "30 0.9"
+    view.get_by_role("spinbutton", name="Steps", exact=True).fill("0")
+    view.get_by_role("button", name="Search again").click()
+    view.get_by_text("steps is a whole number, at least 1").wait_for()
+    view.get_by_role("spinbutton", name="Steps", exact=True).fill("100")
+    view.get_by_role("button", name="Search again").click()
+    book.page.wait_for_function("/of 100, random start\\./.test(document.body.innerText)", timeout=120_000)
+    assert view.get_by_role("alert").inner_text() == ""
+
+
+def test_stepping_goes_on_while_the_kernel_is_busy(search):
+    book, view = search
+    book.send("import time; time.sleep(20)")
+    begun = time.monotonic()
+    drag(book.page, view.get_by_role("slider", name="Search step", exact=True), 0.0)
+    assert "step 0 of" in caption(view)
+    view.get_by_role("button", name="One step on").click()
+    assert "step 0 of" not in caption(view)
+    drag(book.page, view.get_by_role("slider", name="Search step", exact=True), 1.0)
+    last = caption(view)
+    assert "step 0 of" not in last and time.monotonic() - begun < 15  # the kernel is still asleep
+    agrees(book, view, "stepper")  # and it is told when it wakes
+
+
+# ---- notebook 4: lambda
+
+
+def test_dragging_lambda_moves_threshold_counts_and_ranking(lambdas):
+    book, view = lambdas
+    view.get_by_role("combobox", name="Score", exact=True).select_option(label="best")
+    slider, canvases = view.get_by_role("slider", name="Lambda", exact=True), view.locator("canvas")
+    drag(book.page, slider, 0.0)
+    before = caption(view), view.locator("table").inner_text(), [c.evaluate(CANVAS) for c in canvases.all()[:4]]
+    drag(book.page, slider, 1.0)
+    after = caption(view), view.locator("table").inner_text(), [c.evaluate(CANVAS) for c in canvases.all()[:4]]
+    assert "Lambda 0," in before[0] and "Lambda 1," in after[0]
+    thresholds = [float(re.search(r"threshold (-?[\d.]+)\.", said)[1]) for said in (before[0], after[0])]
+    assert thresholds[0] != thresholds[1] and before[1] != after[1]
+    assert all(a != b for a, b in zip(before[2], after[2], strict=True))  # distributions, curves, kinds, gallery
+    agrees(book, view, "explorer")
+
+
+def test_false_alarm_rate_and_score(lambdas):
+    book, view = lambdas
+    rate = view.get_by_role("slider", name="False-alarm rate", exact=True)
+    found = []
+    for share in (0.0, 0.5, 1.0):
+        drag(book.page, rate, share)
+        found.append(int(re.search(r"(\d+) of \d+ anomalous", caption(view))[1]))
+    assert found == sorted(found) and found[0] < found[-1]
+    for score in ("paper", "standardised", "best"):
+        view.get_by_role("combobox", name="Score", exact=True).select_option(label=score)
+        assert f", {score} score," in caption(view)
+        agrees(book, view, "explorer")
+
+
+def test_keys_move_lambda_and_never_the_cells(lambdas):
+    book, view = lambdas
+    cells = book.count()
+    view.get_by_role("slider", name="Lambda", exact=True).focus()
+    book.page.keyboard.press("Home")
+    for _ in range(3):
+        book.page.keyboard.press("ArrowRight")
+    assert "Lambda 0.03," in caption(view)
+    for key in "abcdxm":
+        book.page.keyboard.press(key)
+    book.page.keyboard.press("End")
+    assert "Lambda 1," in caption(view) and book.count() == cells
+    agrees(book, view, "explorer")
+
+
+def test_a_click_on_the_gallery_opens_the_image_in_the_stepper(lambdas):
+    book, view = lambdas
+    view.locator("canvas").nth(3).click(position={"x": 20, "y": 20})  # the first tile: the highest score
+    first = int(book.ask("print(int(explorer.ranking[0]))"))
+    assert "rank 1," in caption(view)
+    name = book.ask(f"print(data.test.names[{first}])")
+    stepper = book.view("Search for z, step by step")
+    book.page.wait_for_function("name => document.body.innerText.includes(`${name}: step`)", arg=name, timeout=120_000)
+    assert caption(stepper).startswith(f"{name}: step")
+    view.get_by_role("slider", name="Image, by rank", exact=True).focus()  # the same by keys
+    book.page.keyboard.press("ArrowRight")
+    assert "rank 2," in caption(view)
+    view.get_by_role("button", name="Open in the stepper").click()
+    second = book.ask("print(data.test.names[int(explorer.ranking[1])])")
+    book.page.wait_for_function(
+        "name => document.body.innerText.includes(`${name}: step`)", arg=second, timeout=120_000
+    )
+
+
+def test_searching_anew_shows_the_difference(lambdas):
+    book, view = lambdas
+    view.get_by_role("slider", name="Lambda", exact=True).focus()
+    book.page.keyboard.press("Home")
+    view.get_by_role("button", name="Search anew at this lambda").click()
+    said = view.get_by_text("Searched anew at lambda 0")
+    said.wait_for(timeout=240_000)
+    anew, weighed = (float(each) for each in re.findall(r"(?:AUROC|re-weighted:) (\d\.\d+)", said.inner_text()))
+    assert [anew, weighed] == eval(
+        book.ask("print([round(explorer.anew[k], 3) for k in ('auroc', 'auroc_reweighted')])")
+    )
+
+
+def test_lambda_goes_on_while_the_kernel_is_busy(lambdas):
+    book, view = lambdas
+    book.send("import time; time.sleep(20)")
+    begun = time.monotonic()
+    for share, said in ((0.0, "Lambda 0,"), (1.0, "Lambda 1,"), (0.0, "Lambda 0,")):
+        drag(book.page, view.get_by_role("slider", name="Lambda", exact=True), share)
+        assert said in caption(view)
+    assert time.monotonic() - begun < 15
+    agrees(book, view, "explorer")
+
+
+# ---- notebook 5: the residual
+
+
+def test_opacity_cut_off_colours_and_outline_change_the_picture(residual):
+    book, view = residual
+    picture, seen = view.locator("canvas").first, set()
+    drag(book.page, view.get_by_role("slider", name="Cut-off", exact=True), 0.2)
+    for act in (
+        lambda: drag(book.page, view.get_by_role("slider", name="Opacity", exact=True), 0.0),
+        lambda: drag(book.page, view.get_by_role("slider", name="Opacity", exact=True), 1.0),
+        lambda: drag(book.page, view.get_by_role("slider", name="Cut-off", exact=True), 0.5),
+        lambda: view.get_by_role("combobox", name="Colours", exact=True).select_option(label="jet"),
+        lambda: view.get_by_role("combobox", name="Colours", exact=True).select_option(label="viridis"),
+        lambda: view.get_by_role("checkbox", name="Outline of the true defect", exact=True).uncheck(),
+        lambda: view.get_by_role("combobox", name="View", exact=True).select_option(label="side by side"),
+        lambda: view.get_by_role("combobox", name="View", exact=True).select_option(label="swipe"),
+        lambda: drag(book.page, view.get_by_role("slider", name="Swipe", exact=True), 0.9),
+    ):
+        act()
+        seen.add(picture.evaluate(CANVAS))
+    assert len(seen) == 9
+    assert "viridis, opacity 100 %" in caption(view)
+    agrees(book, view, "overlay")
+    view.get_by_role("combobox", name="View", exact=True).select_option(label="overlay")
+
+
+def test_cut_off_leaves_fewer_pixels(residual):
+    book, view = residual
+    above = []
+    for share in (0.0, 0.3, 0.6):
+        drag(book.page, view.get_by_role("slider", name="Cut-off", exact=True), share)
+        above.append(float(re.search(r"([\d.]+) % of the pixels", caption(view))[1]))
+    assert above[0] == 100 and above[0] > above[1] > above[2]
+
+
+def test_pointer_and_arrow_keys_tell_a_pixel(residual):
+    book, view = residual
+    cells, picture = book.count(), view.locator("canvas").first
+    picture.scroll_into_view_if_needed()
+    box = picture.bounding_box()
+    book.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    x, y = map(int, re.search(r"Pixel (\d+), (\d+)", caption(view)).groups())
+    book.page.mouse.move(5, 5)
+    picture.focus()
+    book.page.keyboard.press("ArrowRight")
+    book.page.keyboard.press("ArrowDown")
+    for key in "abxm":
+        book.page.keyboard.press(key)
+    assert f"Pixel {x + 1}, {y + 1}: residual" in caption(view) and book.count() == cells
+    agrees(book, view, "overlay")
+
+
+def test_another_image_needs_no_kernel(residual):
+    book, view = residual
+    book.send("import time; time.sleep(15)")
+    begun, names = (
+        time.monotonic(),
+        view.get_by_role("combobox", name="Image", exact=True).locator("option").all_inner_texts(),
+    )
+    for i in (0, len(names) - 1):
+        view.get_by_role("combobox", name="Image", exact=True).select_option(index=i)
+        assert caption(view).startswith(f"{names[i]}: score")
+    assert time.monotonic() - begun < 12
+    agrees(book, view, "overlay")
+
+
+@pytest.mark.parametrize("name", ["03_latent_inverse_mapping", "04_scores_and_thresholds", "05_visualization"])
+def test_no_complaints(opened, name):
+    """Of the notebook that is open nothing may have been said; the others are asked when they are opened again."""
+    book = opened(f"{name}.ipynb")
+    assert book.complaints == []
+
+
+# ---- the page that needs no kernel
+
+
+def test_exported_pages_work_with_the_network_off(opened, chromium):
+    book = opened("05_visualization.ipynb")
+    code = """
+import pathlib
+from anogan_lib.widgets import InversionStepper, LambdaExplorer
+pages = pathlib.Path("pages"); pages.mkdir(exist_ok=True)
+InversionStepper(detector, data.test[:2], steps=20, restarts=2, init="random").export_html(pages / "stepper.html")
+LambdaExplorer(detector, data.test, found).export_html(pages / "explorer.html")
+overlay.export_html(pages / "overlay.html")
+print(pages.resolve())
+"""
+    folder = book.ask(code)
+    for name, slider, word in (
+        ("stepper", "Search step", "step 20 of 20"),
+        ("explorer", "Lambda", "Lambda 1,"),
+        ("overlay", "Opacity", "opacity 100 %"),
+    ):
+        context = chromium.new_context(offline=True, viewport={"width": 1000, "height": 900})
+        page, complaints = context.new_page(), []
+        page.on("console", lambda said, kept=complaints: kept.append(said.text))
+        page.on("pageerror", lambda error, kept=complaints: kept.append(str(error)))
+        page.goto(f"file://{folder}/{name}.html")
+        page.wait_for_timeout(1000)
+        view = page.get_by_role("group").first
+        before = view.locator("canvas").first.evaluate(CANVAS)
+        drag(page, view.get_by_role("slider", name=slider, exact=True), 0.0)
+        drag(page, view.get_by_role("slider", name=slider, exact=True), 1.0)
+        assert word in caption(view)
+        drag(page, view.get_by_role("slider", name=slider, exact=True), 0.5)
+        assert view.locator("canvas").first.evaluate(CANVAS) != before
+        assert page.get_by_role("button", name=re.compile("Search a")).count() == 0  # it would need a kernel
+        page.set_viewport_size({"width": 480, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 480
+        assert complaints == []
+        context.close()
