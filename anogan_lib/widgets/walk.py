@@ -212,6 +212,6 @@ class LatentWalk(View):
     def still(self):
         a, b = self.between
         here = to_uint8(self._draw(self.z[None]))
-        pictures = np.concatenate([self._ends[[a]], here, self._ends[[b]], self._neighbours()[:5]])
-        titles = [self.names[a], "G(z)", self.names[b], *["around"] * 5]
+        pictures = np.concatenate([self._ends[[a]], here, self._ends[[b]], self._neighbours()[:3]])
+        titles = [self.names[a], "G(z)", self.names[b], *["around"] * 3]
         return figures.image_grid(from_uint8(pictures), titles, columns=len(titles))
