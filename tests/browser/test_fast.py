@@ -1,0 +1,138 @@
+"""How soon the picture follows the hand: from the slider's event to changed pixels; writes results/bench/widgets.json.
+
+A key is pressed on the slider. The time runs from `event.timeStamp` of its `input` event until the view has drawn and
+the canvases' pixels have been read, which ends all drawing that was put off; that they changed is then looked at,
+pixel by pixel. Beside it what a student would otherwise write: an `ipywidgets.Image` whose value the kernel sets, and a
+matplotlib figure drawn anew, from the key to the new picture decoded.
+"""
+
+import json
+import os
+import statistics
+
+import pytest
+from laboratory import ROOT, SET_UP
+
+REPEATS = 50
+LIMIT = 8.0  # ms
+MEASURED: dict[str, dict] = {}
+
+MANY = """
+many = data.test[np.arange(1000) % len(data.test)]
+class Many:  # the same figures, moved a little, so that no two images share a score
+    losses = {k: np.resize(v, 1000) * np.random.default_rng(0).uniform(0.9, 1.1, 1000) for k, v in found.losses.items()}
+"""
+VIEWS = {
+    "stepper, 110 images": "widgets.InversionStepper(detector, data.test)",
+    "stepper, 1000 images": "widgets.InversionStepper(detector, many)",
+    "lambda, 110 images": "widgets.LambdaExplorer(detector, data.test, found)",
+    "lambda, 1000 images": "widgets.LambdaExplorer(detector, many, Many)",
+}
+PLAIN = """
+import io, ipywidgets
+from PIL import Image
+from anogan_lib import figures
+frames = [Image.fromarray(figures.rgb(each)).resize((320, 320)) for each in detector.gan.sample(100)]
+def frame(i):
+    file = io.BytesIO()
+    frames[i].save(file, "PNG")
+    return file.getvalue()
+def redraw(i):
+    scores = (1 - i / 99) * found.residual + i / 99 * found.discrimination
+    return figures.score_distributions(scores, data.test.labels)._repr_png_()
+def answered(draw):
+    slider, shown = ipywidgets.IntSlider(max=99), ipywidgets.Image(value=draw(0))
+    slider.observe(lambda change: setattr(shown, "value", draw(change["new"])), "value")
+    return ipywidgets.VBox([slider, shown])
+"""
+OTHERS = {"ipywidgets.Image": "answered(frame)", "matplotlib redraw": "answered(redraw)"}
+
+WATCH = """(view, [label, count]) => {
+  const named = (each) => each.parentNode.textContent.startsWith(label);
+  const input = [...view.querySelectorAll("input[type=range]")].find(named);
+  const canvases = [...view.querySelectorAll("canvas")].slice(0, count);
+  const read = (c, ...box) => c.getContext("2d").getImageData(...box).data;
+  const all = () => canvases.map((c) => read(c, 0, 0, c.width, c.height));
+  let before = all();
+  window.seen = [];
+  window.ended?.abort();
+  window.ended = new AbortController();
+  input.addEventListener("input", (event) => {  // after the view's own listener
+    canvases.forEach((c) => read(c, 0, 0, 1, 1));
+    const ms = performance.now() - event.timeStamp, after = all();
+    window.seen.push({ ms, changed: after.some((one, k) => one.some((value, i) => value !== before[k][i])) });
+    before = after;
+  }, { signal: window.ended.signal });
+  input.focus();
+}"""
+
+WATCH_IMAGE = """(box) => {
+  const image = box.querySelector("img"), handle = box.querySelector(".noUi-handle");
+  let begun = 0;
+  window.seen = [];
+  handle.addEventListener("keydown", (event) => (begun = event.timeStamp), true);
+  const note = () => window.seen.push({ ms: performance.now() - begun, changed: true });
+  new MutationObserver(() => image.decode().then(note))
+    .observe(image, { attributes: true, attributeFilter: ["src"] });
+  handle.focus();
+}"""
+
+
+@pytest.fixture(scope="module")
+def book(lab, chromium):
+    cells = [SET_UP + MANY + PLAIN, *VIEWS.values(), *OTHERS.values(), "print('all there')"]
+    book = lab.open(chromium, lab.write("fast.ipynb", cells))
+    book.run()
+    book.page.wait_for_timeout(2000)
+    yield book
+    book.close()
+    path = ROOT / "results" / "bench" / "widgets.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    about = {"unit": "ms, median of 50, from the slider's event to changed pixels", "cores": os.cpu_count()}
+    path.write_text(json.dumps(about | MEASURED, indent=1) + "\n")
+
+
+def timed(book, name: str, keys: int = REPEATS) -> list[float]:
+    """Press an arrow key so many times, each after the last was answered; the times, every one of a changed picture."""
+    for done in range(keys):
+        book.page.keyboard.press("ArrowRight" if done % 16 < 8 else "ArrowLeft")
+        book.page.wait_for_function("done => window.seen.length > done", arg=done)
+        book.page.wait_for_timeout(30)  # a hand is no faster; the frame is on the screen by then
+    seen = book.page.evaluate("window.seen")
+    assert all(each["changed"] for each in seen), [i for i, each in enumerate(seen) if not each["changed"]]
+    times = [each["ms"] for each in seen]
+    MEASURED[name] = {
+        "median": round(statistics.median(times), 2),
+        "90 %": round(sorted(times)[int(0.9 * len(times))], 2),
+    }
+    return times
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "kernel busy"])
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_answers_within_eight_milliseconds(book, name, busy):
+    place = 1 + list(VIEWS).index(name)
+    view = book.page.locator(".jp-CodeCell").nth(place).locator(".anogan").first
+    view.scroll_into_view_if_needed()
+    label, canvases = ("Search step", 2) if name.startswith("stepper") else ("Lambda", 4)
+    slider = view.get_by_role("slider", name=label, exact=True)
+    slider.focus()
+    book.page.keyboard.press("Home")
+    view.evaluate(WATCH, [label, canvases])
+    if busy:
+        book.send("import time\nend = time.time() + 15\nwhile time.time() < end: pass")
+        book.page.wait_for_timeout(500)
+    times = timed(book, f"{name}, {'kernel busy' if busy else 'idle'}")
+    if busy:
+        book.ask("pass")  # waits for it
+    assert statistics.median(times) < LIMIT
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_the_kernel_draws_takes_longer(book, name):
+    place = 1 + len(VIEWS) + list(OTHERS).index(name)
+    box = book.page.locator(".jp-CodeCell").nth(place).locator(".widget-vbox").first
+    box.scroll_into_view_if_needed()
+    box.evaluate(WATCH_IMAGE)
+    times = timed(book, name)
+    assert statistics.median(times) > MEASURED["stepper, 110 images, idle"]["median"]
