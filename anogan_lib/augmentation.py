@@ -1,7 +1,8 @@
-"""What images go through before the discriminator sees them, so that few of them are not learned by heart.
+"""What images go through before a network sees them.
 
-DiffAugment (Zhao et al. 2020, arXiv 2006.10738): real and generated images are changed alike, and the change is
-differentiable, so that G is not taught to draw it.
+Before the discriminator, so that few images are not learned by heart: DiffAugment (Zhao et al. 2020, arXiv 2006.10738):
+real and generated images are changed alike, and the change is differentiable, so that G is not taught to draw it.
+Before the encoder, so that it learns to look past a defect: patches of other images.
 """
 
 import tensorflow as tf
@@ -43,3 +44,20 @@ def flip(images, seed):
     draws = tf.random.stateless_uniform((tf.shape(images)[0], 2, 1, 1, 1), seed) < 0.5
     images = tf.where(draws[:, 0], images[:, :, ::-1], images)
     return tf.where(draws[:, 1], images[:, ::-1], images)
+
+
+def patch(images, seed):
+    """Seven images in ten with a square of another image pasted in, a seventh to four sevenths of the side wide.
+
+    What stands in the square is normal in itself but not in its place (compare CutPaste, Li et al. 2021, arXiv
+    2104.04015). An encoder that is to give back the whole image learns to explain what is normal and no more.
+    """
+    _, height, width, _ = tf.unstack(tf.shape(images))
+    sides = tf.cast(tf.stack((height, width)), tf.float32)
+    draws = tf.random.stateless_uniform((tf.shape(images)[0], 4), seed)
+    half = tf.reduce_min(sides) * (1 / 7 + 3 / 7 * draws[:, :1, None]) / 2  # (N, 1, 1)
+    down = tf.abs(tf.range(sides[0])[None, :, None] - draws[:, 1:2, None] * sides[0]) < half  # (N, H, 1)
+    across = tf.abs(tf.range(sides[1])[None, None] - draws[:, 2:3, None] * sides[1]) < half  # (N, 1, W)
+    inside = down & across & (draws[:, 3:, None] < 0.7)  # (N, H, W)
+    others = tf.roll(images, (1, height // 6), axis=(0, 1))
+    return tf.where(inside[..., None], others, images)

@@ -1,0 +1,280 @@
+"""How well does the detector separate, beside honest baselines, on the same splits, in the same run?
+
+    python -m tests.benchmarks.quality [--only mnist:8 ...] [--jobs 2] [--out results/bench]
+
+A task is one data set and one seed, in a process of its own; what it found lies in OUT/quality/ as one file for each
+part (detector, baselines, autoencoder, paper), and a part that is there is not measured again: stop the run whenever
+you like. At the end everything measured so far goes into OUT/quality.json; a run that is whole is also kept as
+tests/benchmarks/quality.json. One-class MNIST and the magnetic tiles need $ANOGAN_DATA.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+KEPT = Path(__file__).with_suffix(".json")
+MNIST = [(f"mnist:{digit}", 0) for digit in range(10)]
+TASKS = [
+    *MNIST,
+    *((f"mnist:{digit}", seed) for digit in (2, 3, 8) for seed in (1, 2)),
+    ("magnetic_tile", 0),
+    ("hazelnut", 0),
+    ("digits:8", 0),
+]
+FLIPS = {"hazelnut", "magnetic_tile"}  # objects that may lie either way
+PAPER_IMAGES = 1000  # test images, drawn by class, that the search of the paper is made for: 500 steps each
+HELD = slice(5, 10)  # digits for which nothing was tuned
+
+
+# ---- the parts of a task: each takes the data set, a seed and the task's folder, and returns plain figures
+
+
+def detector_part(spec: str, data, seed: int, folder: Path) -> dict:
+    """The default detector, trained from nothing on the training images."""
+    from anogan_lib import DCGAN, AnoGAN
+
+    gan = DCGAN(image_shape=data.image_shape, flips=spec in FLIPS, seed=seed)
+    gan.train(data.train, checkpoint_dir=folder / "checkpoint", verbose=False)
+    detector = AnoGAN(gan, seed=seed).fit(data, verbose=False)
+    detector.save(folder / "detector")
+    found = detector.predict(data.test)
+    return figures(data.test, found.scores, found.maps) | {"trained_steps": int(gan.steps_done)}
+
+
+def baselines_part(spec: str, data, seed: int, folder: Path) -> dict:
+    """Nearest neighbours and PCA on raw and on unit-norm pixels; the best number of components by the test labels."""
+    from anogan_lib import baselines
+
+    train, test = data.train.images, data.test.images
+    found = {}
+    for name, normalise in (("", False), (", unit norm", True)):
+        found[f"3-NN{name}"] = figures(data.test, baselines.knn_scores(train, test, 3, normalise), intervals=False)
+        residuals = baselines.pca_residuals(train, test, normalise=normalise)
+        sizes = {n: figures(data.test, scores, maps, intervals=False) for n, scores, maps in residuals}
+        best = max(sizes, key=lambda n: sizes[n]["auroc"])
+        found[f"PCA{name}"] = sizes[best] | {"components": best}
+        if "pixel_auroc" in sizes[best]:
+            found[f"PCA{name}"]["pixel_auroc"] = max(each["pixel_auroc"] for each in sizes.values())
+    return {"rivals": found, "test_images": len(test)}
+
+
+def autoencoder_part(spec: str, data, seed: int, folder: Path) -> dict:
+    """A convolutional autoencoder of the generator's size, trained on squared differences for as many steps."""
+    import keras
+
+    from anogan_lib import DCGAN
+    from anogan_lib.networks import build_encoder, build_generator
+
+    settings = DCGAN(image_shape=data.image_shape, seed=seed).settings
+    keras.utils.set_random_seed(seed)
+    encoder = build_encoder(data.image_shape, settings["latent_dim"], settings["width"])
+    decoder = build_generator(data.image_shape, settings["latent_dim"], settings["width"])
+    autoencoder = keras.Sequential([encoder, decoder])
+    autoencoder.compile(keras.optimizers.Adam(1e-3), "mse", jit_compile=False)
+    x = data.train.images
+    autoencoder.fit(x, x, batch_size=32, epochs=max(1, 6000 // max(1, len(x) // 32)), verbose=0)
+    squares = (autoencoder.predict(data.test.images, verbose=0) - data.test.images) ** 2
+    return figures(data.test, squares.sum(axis=(1, 2, 3)), np.sqrt(squares.mean(axis=-1)))
+
+
+def paper_part(spec: str, data, seed: int, folder: Path) -> dict:
+    """AnoGAN as published: 500 steps from a random start, lambda 0.1, raw sums; with the detector's own DCGAN."""
+    from anogan_lib import AnoGAN
+
+    detector = AnoGAN.load(folder / "detector", score="paper", steps=500)
+    chosen = by_class(data.test, PAPER_IMAGES, seed)
+    found = detector.invert(chosen, init="random")
+    return figures(chosen, found.scores(lam=0.1, score="paper"), found.maps())
+
+
+PARTS = {"detector": detector_part, "baselines": baselines_part, "autoencoder": autoencoder_part, "paper": paper_part}
+
+
+def figures(split, scores: np.ndarray, maps=None, intervals: bool = True) -> dict:
+    """AUROC with its interval; where there are masks and maps, pixel AUROC and PRO; AUROC of each kind of defect."""
+    from anogan_lib import metrics
+
+    labels, kinds = split.labels, split.kinds
+    found: dict = {"auroc": metrics.auroc(labels, scores), "test_images": len(labels)}
+    if intervals:
+        found["interval"] = metrics.bootstrap_interval(metrics.auroc, labels, scores)
+    if maps is not None and split.masks is not None:
+        found["pixel_auroc"] = metrics.pixel_auroc(maps, split.masks)
+        if intervals:
+            found["pro"] = metrics.pro(maps, split.masks)
+    if intervals and kinds is not None:
+        good = labels == 0
+        each = {str(kind): good | (kinds == kind) for kind in sorted(set(kinds[labels == 1]))}
+        found["auroc_by_kind"] = {kind: metrics.auroc(labels[rows], scores[rows]) for kind, rows in each.items()}
+    return found
+
+
+def by_class(split, count: int, seed: int):
+    """At most `count` images, as many of each kind as there are in proportion."""
+    if len(split) <= count:
+        return split
+    random, kinds = np.random.default_rng(seed), split.kinds
+    places = [random.permutation(np.flatnonzero(kinds == kind)) for kind in sorted(set(kinds))]
+    return split[np.sort(np.concatenate([rows[: round(count * len(rows) / len(split))] for rows in places]))]
+
+
+# ---- tasks
+
+
+def run_task(spec: str, seed: int, out: Path) -> None:
+    """Measure the parts that are not there yet, each written as it comes."""
+    from anogan_lib import datasets
+
+    folder = out / "quality" / f"{spec.replace(':', '-')}-{seed}"
+    data = datasets.load(spec)
+    for name, part in PARTS.items():
+        path = folder / f"{name}.json"
+        if path.is_file() or (seed and name != "detector"):
+            continue
+        started = time.perf_counter()
+        folder.mkdir(parents=True, exist_ok=True)
+        found = part(spec, data, seed, folder)
+        about = {"commit": commit(), "seed": seed, "seconds": round(time.perf_counter() - started, 1)}
+        path.write_text(json.dumps(found | about, indent=1))
+        print(f"{spec} seed {seed}: {name} in {about['seconds']:.0f} s", flush=True)
+
+
+def commit() -> str:
+    """The commit that is measured; `+` where files differ from it."""
+    told = subprocess.run(["git", "describe", "--always", "--dirty=+"], cwd=ROOT, capture_output=True, text=True)
+    return told.stdout.strip() or "unknown"
+
+
+def read(spec: str, seed: int, out: Path) -> dict[str, dict]:
+    """The parts of a task that have been measured."""
+    folder = out / "quality" / f"{spec.replace(':', '-')}-{seed}"
+    return {name: json.loads(path.read_text()) for name in PARTS if (path := folder / f"{name}.json").is_file()}
+
+
+def gather(out: Path, command: str) -> dict:
+    """One dictionary of everything measured so far; what is not there yet is None."""
+    told = {"command": command}
+    digits = [read(spec, seed, out) for spec, seed in MNIST]
+    if any(digits):
+        own = column(digits, "detector")
+        told["mnist"] = {
+            "mean_auroc": mean(own),
+            "held_mean_auroc": mean(own[HELD]),
+            "per_digit": own,
+            **{f"{name}_per_digit": column(digits, "baselines", rival) for name, rival in RIVALS.items()},
+            "autoencoder_per_digit": column(digits, "autoencoder"),
+            "paper_per_digit": column(digits, "paper"),
+            "paper_intervals": column(digits, "paper", key="interval"),
+            "per_digit_by_seed": {
+                str(digit): [read(f"mnist:{digit}", seed, out).get("detector", {}).get("auroc") for seed in range(3)]
+                for digit in (2, 3, 8)
+            },
+            **about(digits, [0, 1, 2]),
+        }
+    for spec, seed in TASKS:
+        if not spec.startswith("mnist") and (parts := read(spec, seed, out)):
+            rivals = parts.get("baselines", {"rivals": {}})["rivals"]
+            rivals |= {name: parts[name] for name in ("autoencoder", "paper") if name in parts}
+            own = parts.get("detector", {})
+            told[spec.split(":")[0]] = own | {"baselines": rivals} | about([parts], [seed])
+    return told
+
+
+RIVALS = {
+    "knn": "3-NN",
+    "knn_unit_norm": "3-NN, unit norm",
+    "pca": "PCA",
+    "pca_unit_norm": "PCA, unit norm",
+}
+
+
+def column(tasks: list[dict], part: str, rival: str | None = None, key: str = "auroc") -> list:
+    """One figure of each task."""
+    found = [task.get(part, {}) for task in tasks]
+    if rival:
+        found = [each.get("rivals", {}).get(rival, {}) for each in found]
+    return [each.get(key) for each in found]
+
+
+def mean(values: list) -> float | None:
+    return None if None in values else float(np.mean(values))
+
+
+def about(tasks: list[dict], seeds: list[int]) -> dict:
+    """Where the figures come from."""
+    parts = [part for task in tasks for part in task.values()]
+    return {
+        "commit": sorted({part["commit"] for part in parts}),
+        "seed": seeds if len(seeds) > 1 else seeds[0],
+        "test_images": max(part.get("test_images", 0) for part in parts),
+        "seconds": round(sum(part["seconds"] for part in parts)),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", metavar="DATA", help="these data sets alone, for example mnist:8")
+    parser.add_argument("--jobs", type=int, default=2, help="tasks at a time, a core each")
+    parser.add_argument("--out", type=Path, default=ROOT / "results" / "bench")
+    parser.add_argument("--task", nargs=2, metavar=("DATA", "SEED"), help="one task, in this process")
+    args = parser.parse_args()
+    if args.task:
+        return run_task(args.task[0], int(args.task[1]), args.out)
+    chosen = [task for task in TASKS if not args.only or task[0] in args.only]
+    if not chosen:
+        parser.error(f"--only names one of {', '.join(sorted({spec for spec, _ in TASKS}))}")
+
+    def run(task):
+        words = [sys.executable, "-m", "tests.benchmarks.quality", "--out", str(args.out), "--task", *map(str, task)]
+        return subprocess.run(words, cwd=ROOT, env=os.environ | ONE_CORE).returncode
+
+    with ThreadPoolExecutor(args.jobs) as pool:
+        failed = [task for task, code in zip(chosen, pool.map(run, chosen), strict=True) if code]
+    told = gather(args.out, "make quality")
+    (args.out / "quality.json").write_text(json.dumps(told, indent=1))
+    if not failed and all(len(read(spec, seed, args.out)) == (1 if seed else len(PARTS)) for spec, seed in TASKS):
+        KEPT.write_text(json.dumps(told, indent=1))
+    print(table(told))
+    if failed:
+        sys.exit(f"not measured: {', '.join(f'{spec} seed {seed}' for spec, seed in failed)}")
+
+
+def table(told: dict) -> str:
+    """The README's table: a row for each data set, a column for each method."""
+    methods = ("detector", *RIVALS.values(), "autoencoder", "AnoGAN as published")
+    lines = ["| normal images | " + " | ".join(methods) + " |", "|---" * (len(methods) + 1) + "|"]
+
+    def row(name: str, values: list) -> None:
+        cells = ["" if value is None else f"{value:.3f}" for value in values]
+        known = [value for value in values if value is not None]
+        cells = [f"**{c}**" if v is not None and v == max(known) else c for c, v in zip(cells, values, strict=True)]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+
+    if "mnist" in told:
+        columns = [told["mnist"]["per_digit"]]
+        columns += [told["mnist"][f"{name}_per_digit"] for name in (*RIVALS, "autoencoder", "paper")]
+        for digit, values in enumerate(zip(*columns, strict=True)):
+            row(f"MNIST {digit}", list(values))
+        row("MNIST, mean of ten", [mean(values) for values in columns])
+        row("MNIST, mean of 5 to 9", [mean(values[HELD]) for values in columns])
+    for name, figure in (("hazelnut", "auroc"), ("magnetic_tile", "auroc"), ("digits", "auroc"), *PIXELS):
+        if name in told:
+            rivals = told[name]["baselines"]
+            others = [rivals.get(rival, {}).get(figure) for rival in (*RIVALS.values(), "autoencoder", "paper")]
+            row(f"{name}, {figure.replace('_', ' ')}", [told[name].get(figure), *others])
+    return "\n".join(lines)
+
+
+PIXELS = (("hazelnut", "pixel_auroc"), ("magnetic_tile", "pixel_auroc"))
+ONE_CORE = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+
+if __name__ == "__main__":
+    main()

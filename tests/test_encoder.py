@@ -1,0 +1,80 @@
+"""The encoder: what it learns from, what it leaves alone, and that adapting the generator explains new images better."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from anogan_lib import DCGAN
+from anogan_lib.augmentation import patch
+from anogan_lib.encoder import train_encoder
+from anogan_lib.latent import onto_prior
+
+SHAPE = (16, 16, 1)
+
+
+def discs(count, seed):
+    """Bright discs at random places, (count, 16, 16, 1)."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:16, :16]
+    centres = rng.uniform(5, 11, (count, 2, 1, 1))
+    near = (rows - centres[:, 0]) ** 2 + (columns - centres[:, 1]) ** 2 < 16
+    return np.where(near, 0.8, -0.8).astype("float32")[..., None]
+
+
+@pytest.fixture
+def gan():
+    gan = DCGAN(SHAPE, latent_dim=4, width=8, learning_rate=2e-3, ema_decay=0.9, seed=1)
+    gan.train(discs(64, 0), epochs=80, verbose=False)
+    return gan
+
+
+def left_over(gan, encoder, images):
+    """Mean squared difference of images and G(E(x))."""
+    y = gan.generator(onto_prior(encoder(images, training=False), gan.prior), training=False)
+    return float(np.mean((images - y) ** 2))
+
+
+def copies(network):
+    return [each.copy() for each in network.get_weights()]
+
+
+def changed(before, network):
+    return [not np.array_equal(a, b) for a, b in zip(before, network.get_weights(), strict=True)]
+
+
+def test_without_adapting_only_the_encoder_learns(gan):
+    generator, discriminator = copies(gan.generator), copies(gan.discriminator)
+    encoder, losses = train_encoder(gan, discs(64, 0), epochs=40, adapt=False, verbose=False)
+    assert not any(changed(generator, gan.generator)) and not any(changed(discriminator, gan.discriminator))
+    assert len(losses) == 40 and losses[-1] < losses[0]
+
+
+def test_adapted_generator_explains_images_never_seen_better(gan):
+    new, discriminator = discs(64, 5), copies(gan.discriminator)
+    options = {"epochs": 60, "learning_rate": 2e-3, "verbose": False}
+    alone, _ = train_encoder(gan, discs(64, 0), adapt=False, **options)
+    before = left_over(gan, alone, new)
+    together, losses = train_encoder(gan, discs(64, 0), **options)
+    assert left_over(gan, together, new) < 0.8 * before
+    assert len(losses) == 100
+    assert not any(changed(discriminator, gan.discriminator)), "f is what the search is judged by"
+
+
+def test_the_same_seed_gives_the_same_encoder(gan):
+    one, _ = train_encoder(gan, discs(64, 0), epochs=2, adapt=False, verbose=False)
+    other, _ = train_encoder(gan, discs(64, 0), epochs=2, adapt=False, verbose=False)
+    plain, _ = train_encoder(gan, discs(64, 0), epochs=2, adapt=False, patches=False, verbose=False)
+    assert not any(changed(copies(one), other))
+    assert any(changed(copies(one), plain))
+
+
+def test_a_patch_is_a_square_of_another_image():
+    images = tf.constant(np.arange(200, dtype="float32").reshape(200, 1, 1, 1) * np.ones((1, 28, 28, 3), "float32"))
+    patched = patch(images, tf.constant([3, 4], tf.int64)).numpy()
+    foreign = (patched != images.numpy()).any(axis=-1)  # (200, 28, 28)
+    assert 0.5 < foreign.any(axis=(1, 2)).mean() < 0.85
+    for i in np.flatnonzero(foreign.any(axis=(1, 2))):
+        rows, columns = np.flatnonzero(foreign[i].any(axis=1)), np.flatnonzero(foreign[i].any(axis=0))
+        assert foreign[i].sum() == len(rows) * len(columns), "one rectangle, cut off at the border at most"
+        assert max(len(rows), len(columns)) <= 28 * 4 / 7 + 1
+        np.testing.assert_array_equal(patched[i][foreign[i]], (i - 1) % 200)
