@@ -1,4 +1,4 @@
-"""The encoder: what it learns from, what it leaves alone, and that adapting the generator explains new images better."""
+"""The encoder: what it learns from, what it leaves alone; an adapted generator explains new images better."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def changed(before, network):
 
 def test_without_adapting_only_the_encoder_learns(gan):
     generator, discriminator = copies(gan.generator), copies(gan.discriminator)
-    encoder, losses = train_encoder(gan, discs(64, 0), epochs=40, adapt=False, verbose=False)
+    _, losses = train_encoder(gan, discs(64, 0), epochs=40, adapt=False, verbose=False)
     assert not any(changed(generator, gan.generator)) and not any(changed(discriminator, gan.discriminator))
     assert len(losses) == 40 and losses[-1] < losses[0]
 
