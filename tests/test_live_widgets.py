@@ -1,7 +1,11 @@
 """Walk, monitor and painter from Python: what they show against other ways of computing it."""
 
+import asyncio
 import io
 import json
+import os
+import signal
+import threading
 import time
 
 import numpy as np
@@ -253,6 +257,32 @@ def test_stopped_in_the_middle_of_an_epoch_and_gone_on_with_the_weights(masked_d
     assert int(gan.steps_done) == view.steps_done == view.steps_in_all == 14 and whole == [1, 2, 3]
     assert not np.allclose(gan.sample(4), learned)
     assert view.start() is view and len(view.wait().d_loss) == 6  # and further
+
+
+def test_waiting_leaves_the_loop_free_and_an_interrupt_ends_the_training(masked_data):
+    view = TrainingMonitor(small(), masked_data.train, epochs=100_000, batch_size=16)
+
+    async def stopped_from_the_loop():
+        asyncio.get_running_loop().call_later(1, view.stop)  # as a message from the browser would
+        return await view.start()
+
+    async def cancelled():
+        waiting = asyncio.ensure_future(stopped_too_late())
+        await asyncio.sleep(1)
+        waiting.cancel()  # what the kernel does with a cell that is interrupted
+        return await waiting
+
+    async def stopped_too_late():
+        return await view.start()
+
+    assert asyncio.run(stopped_from_the_loop()) is view.history and not view.running
+    before = view.steps_done
+    assert asyncio.run(cancelled()) is view.history and not view.running
+    view.start()
+    interrupt = threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT))
+    interrupt.start()
+    assert view.wait() is view.history and not view.running
+    assert view.steps_in_all > view.steps_done > before > 0
 
 
 def test_as_a_callback_it_needs_no_thread(masked_data, often):

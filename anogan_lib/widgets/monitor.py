@@ -1,5 +1,6 @@
 """Training, watched while it runs, in a thread of its own so that the stop button is heard."""
 
+import asyncio
 import threading
 import time
 
@@ -24,7 +25,8 @@ class TrainingMonitor(View):
     >>> monitor = TrainingMonitor(gan, data.train, held_back=data.validation, epochs=24)
     >>> monitor                    # its button starts the training, and ends it after the present step
     >>> monitor.start()            # or from Python; the next cells run meanwhile
-    >>> history = monitor.wait()   # interrupting the kernel here ends the training as the button does
+    >>> history = await monitor    # in a notebook: until it is done; meanwhile the buttons are heard
+    >>> history = monitor.wait()   # the same where nothing is to be heard, as in a script
 
     Without a thread, as a callback, with all that `DCGAN.train` offers:
 
@@ -82,7 +84,8 @@ class TrainingMonitor(View):
 
         self._look_at = lambda: [each.numpy() for each in look()]
         self.history = History(d_loss=[], g_loss=[], d_real=[], d_fake=[], seconds=[])
-        self.cost, self._thread, self._error, self._halt = 0.0, None, None, threading.Event()
+        self.cost, self._error, self._halt = 0.0, None, threading.Event()
+        self._thread = self._over = None  # the thread that trains, and the event that it has ended
         self._drawn, _ = self._look_at()  # (8, H, W, C) in [-1, 1]
         super().__init__(steps_in_all=self.epochs * self.steps_an_epoch, samples=sheet(to_uint8(self._drawn), 4))
 
@@ -93,7 +96,8 @@ class TrainingMonitor(View):
         if not self.running:
             left = self.epochs - len(self.history.d_loss) % self.epochs
             self._begin(left)
-            self._thread = threading.Thread(target=self._train, args=(left, self._thread), daemon=True)
+            self._over = threading.Event()
+            self._thread = threading.Thread(target=self._train, args=(left, self._over), daemon=True)
             self._thread.start()
         return self
 
@@ -102,17 +106,29 @@ class TrainingMonitor(View):
         self._halt.set()
 
     def wait(self) -> History:
-        """Wait until the training ends: its history. Interrupting the kernel ends it after the present step."""
-        if self._thread is None:
+        """Wait until the training ends: its history. An interrupt (Ctrl-C) ends it after the present step."""
+        if self._over is None:
             raise ValueError("There is nothing to wait for: monitor.start() comes before monitor.wait().")
         try:
-            self._thread.join()
-        except KeyboardInterrupt:
+            self._over.wait()
+        except KeyboardInterrupt:  # not `join`, which in Python 3.11 takes an interrupted thread for ended
             self.stop()
-            self._thread.join()
+            self._over.wait()
         if self._error:
             raise self._error
         return self.history
+
+    def __await__(self):
+        return self._ended().__await__()
+
+    async def _ended(self) -> History:
+        """As `wait`, but the kernel hears the browser meanwhile; a cell that blocks keeps the stop button waiting."""
+        while self._over and not self._over.is_set():
+            try:
+                await asyncio.sleep(0.1)
+            except asyncio.CancelledError:  # the kernel was interrupted
+                self.stop()
+        return self.wait()
 
     def _begin(self, epochs: int) -> None:
         self._halt.clear()
@@ -121,9 +137,7 @@ class TrainingMonitor(View):
         self._logs, self._spent = [], 0.0
         self.steps_in_all, self.running = self.steps_done + epochs * self.steps_an_epoch, True
 
-    def _train(self, epochs: int, before: threading.Thread | None) -> None:
-        if before:
-            before.join()  # its last lines, after `running` was taken back
+    def _train(self, epochs: int, over: threading.Event) -> None:
         try:
             found = self.gan.train(self.images, epochs, on_step=self.on_step, verbose=False, **self.options)
             for name, values in found.items():
@@ -132,6 +146,7 @@ class TrainingMonitor(View):
             self._error, self.problem = error, str(error)
         finally:
             self.running = False
+            over.set()
 
     def on_step(self, gan, logs) -> bool:
         """For `gan.train(..., on_step=monitor.on_step)`: looks now and then; True when the training is to end."""
@@ -163,11 +178,11 @@ class TrainingMonitor(View):
             pairs = np.array(rows[: len(rows) // 2 * 2]).reshape(len(rows) // 2, 2, -1)
             rows = [*pairs.mean(axis=1).tolist(), *rows[len(rows) // 2 * 2 :]]
         a_step = (now - self._began) / max(1, self._steps - self._first - 1)
-        with self.hold_sync():
-            self.steps_done, self.samples = self._steps, sheet(to_uint8(self._drawn), 4)
-            self.seconds_an_epoch = a_step * self.steps_an_epoch
-            self.seconds_left = a_step * (self.steps_in_all - self._steps)
-            self.curve = rows
+        # One after the other: `hold_sync` may lose what another thread sets meanwhile.
+        self.steps_done, self.samples = self._steps, sheet(to_uint8(self._drawn), 4)
+        self.seconds_an_epoch = a_step * self.steps_an_epoch
+        self.seconds_left = a_step * (self.steps_in_all - self._steps)
+        self.curve = rows
 
     # ---- in words, and still
 

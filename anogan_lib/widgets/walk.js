@@ -68,8 +68,8 @@ export default view((v) => {
     },
   );
   const tell = () => {
-    const i = present();
-    return i < 0 ? model.get("caption") : sheets.ahead.of.captions[i];
+    const i = present(), said = model.get("caption"), here = sheets.ahead?.of.captions[i] ?? said;
+    return said.startsWith(here) ? said : here; // Python's says what lies around as well
   };
 
   // ---- controls
