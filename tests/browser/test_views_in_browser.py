@@ -291,7 +291,7 @@ def test_opacity_cut_off_colours_and_outline_change_the_picture(residual):
         seen.add(picture.evaluate(CANVAS))
     assert len(seen) == 9
     assert "viridis, opacity 100 %" in caption(view)
-    agrees(book, view, "overlay")
+    agrees(book, view, "residual")
     view.get_by_role("combobox", name="View", exact=True).select_option(label="overlay")
 
 
@@ -318,7 +318,7 @@ def test_pointer_and_arrow_keys_tell_a_pixel(residual):
     for key in "abxm":
         book.page.keyboard.press(key)
     assert f"Pixel {x + 1}, {y + 1}: residual" in caption(view) and book.count() == cells
-    agrees(book, view, "overlay")
+    agrees(book, view, "residual")
 
 
 def test_another_image_needs_no_kernel(residual):
@@ -332,7 +332,7 @@ def test_another_image_needs_no_kernel(residual):
         view.get_by_role("combobox", name="Image", exact=True).select_option(index=i)
         assert caption(view).startswith(f"{names[i]}: score")
     assert time.monotonic() - begun < 12
-    agrees(book, view, "overlay")
+    agrees(book, view, "residual")
 
 
 @pytest.mark.parametrize("name", ["03_latent_inverse_mapping", "04_scores_and_thresholds", "05_visualization"])
@@ -353,7 +353,7 @@ from anogan_lib.widgets import InversionStepper, LambdaExplorer
 pages = pathlib.Path("pages"); pages.mkdir(exist_ok=True)
 InversionStepper(detector, data.test[:2], steps=20, restarts=2, init="random").export_html(pages / "stepper.html")
 LambdaExplorer(detector, data.test, found).export_html(pages / "explorer.html")
-overlay.export_html(pages / "overlay.html")
+residual.export_html(pages / "overlay.html")
 print(pages.resolve())
 """
     folder = book.ask(code)
