@@ -70,7 +70,7 @@ class AnoGAN:
         lam: float | None = None,
         score: str = "best",
         steps: int | None = None,
-        feature_layer: int = 2,
+        feature_layer: int = -1,
         seed: int = 0,
         region: np.ndarray | None = None,
     ):

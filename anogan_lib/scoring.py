@@ -18,8 +18,8 @@ LOSSES = {  # which two losses a score weighs
     "best": ("local_residual", "local_discrimination"),
 }
 MAP_BLUR = 1 / 64  # maps are smoothed with a standard deviation of this share of the image's side
-SCORE_BLUR = 0.5  # pixels: the score looks at a map smoothed less, where a thin scratch still stands out
-TOP_PIXELS, TOP_CELLS = 16, 5  # of residual and features, score="best" takes the mean of so many highest values
+SCORE_BLUR = 0.5  # pixels: score="best" looks at images smoothed less, where a thin scratch still stands out
+TOP = 16  # of the pixels of the residual, and of the cells of the features, it takes the mean of so many highest
 
 
 def residual_loss(x, y):
@@ -43,16 +43,16 @@ def residual_map(x, y, signed: bool = False):
     return ops.mean(difference if signed else ops.abs(difference), axis=-1)
 
 
-def local_map(x, y, sigma: float | None = None) -> np.ndarray:
+def local_map(x, y) -> np.ndarray:
     """How far x and G(z) differ around each pixel: (N, H, W, C) twice -> (N, H, W), in the images' units.
 
     The root of the squared residual, averaged over channels and over a Gaussian neighbourhood of standard deviation
-    `sigma` pixels; None is 1/64 of the side.
+    1/64 of the side.
     """
     from scipy.ndimage import gaussian_filter
 
     squares = ((np.asarray(x) - np.asarray(y)) ** 2).mean(axis=-1)  # (N, H, W)
-    sigma = MAP_BLUR * min(squares.shape[1:]) if sigma is None else sigma
+    sigma = MAP_BLUR * min(squares.shape[1:])
     return np.sqrt(np.maximum(gaussian_filter(squares, (0, sigma, sigma), truncate=3.0), 0.0))
 
 
@@ -66,13 +66,27 @@ def top_mean(maps: np.ndarray, count: int) -> np.ndarray:
     return np.partition(flat, -count, axis=1)[:, -count:].mean(axis=1)
 
 
+def without_contrast(images) -> np.ndarray:
+    """Each image with brightness and contrast taken out: mean 0, standard deviation 1; (N, H, W, C) -> the same."""
+    images = np.asarray(images)
+    centred = images - images.mean(axis=(1, 2, 3), keepdims=True)
+    return centred / np.sqrt((centred**2).mean(axis=(1, 2, 3), keepdims=True) + 1e-6)
+
+
 def local_losses(x, y, feature_x, feature_y) -> dict[str, np.ndarray]:
-    """R and D as score="best" takes them: the mean of what differs most, in the image and among the features."""
-    features = np.sqrt(((np.asarray(feature_x) - np.asarray(feature_y)) ** 2).mean(axis=-1))  # (N, h, w)
-    return {
-        "local_residual": top_mean(local_map(x, y, SCORE_BLUR), TOP_PIXELS),
-        "local_discrimination": top_mean(features, TOP_CELLS),
-    }
+    """R and D as score="best" takes them: the mean of what differs most, in the image and among the features.
+
+    R compares the images smoothed and with brightness and contrast taken out of each; D measures features by the size
+    of f(x). A dark photograph, or a digit in thin ink, is no anomaly.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    x, y = (without_contrast(gaussian_filter(np.asarray(each), (0, SCORE_BLUR, SCORE_BLUR, 0))) for each in (x, y))
+    residual = np.sqrt(((x - y) ** 2).mean(axis=-1))  # (N, H, W)
+    feature_x, feature_y = np.asarray(feature_x), np.asarray(feature_y)
+    features = np.sqrt(((feature_x - feature_y) ** 2).mean(axis=-1))  # (N, h, w)
+    size = np.sqrt((feature_x**2).mean(axis=(1, 2, 3)) + 1e-6)
+    return {"local_residual": top_mean(residual, TOP), "local_discrimination": top_mean(features, TOP) / size}
 
 
 def check_lam(lam: float) -> float:
@@ -114,7 +128,7 @@ def combine(losses: dict[str, np.ndarray], lam: float, score: str, spreads: Stan
     """A(x) under one of the three scores, from the losses of an inversion: (N,).
 
     "paper": raw sums R and D. "standardised": R and D in spreads of normal images. "best": the same, but R and D look
-    at the places that differ most.
+    at the places that differ most, and not at brightness and contrast.
     """
     check_lam(lam)
     names = LOSSES[check_score(score)]

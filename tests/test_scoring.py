@@ -39,6 +39,24 @@ def test_top_mean_looks_at_the_highest_values_alone():
     np.testing.assert_allclose(scoring.top_mean(maps, 1), maps.max(axis=(1, 2)))
 
 
+def test_best_score_sees_neither_brightness_nor_contrast_nor_the_size_of_features(pair):
+    x, y = pair
+    found = scoring.local_losses(x, y, x, y)
+    again = scoring.local_losses(0.5 * x + 0.2, 0.3 * y - 0.1, 7 * x, 7 * y)
+    for name in scoring.LOSSES["best"]:
+        np.testing.assert_allclose(found[name], again[name], rtol=1e-3)
+
+
+def test_best_score_sees_a_small_defect_as_it_sees_it_among_few_pixels():
+    rng = np.random.default_rng(3)
+    y = np.repeat(rng.uniform(-0.5, 0.5, (1, 32, 32, 1)), 2, axis=0).astype("float32")
+    x = np.clip(y + 0.02 * rng.standard_normal(y.shape), -1, 1).astype("float32")
+    x[1, 10:14, 20:24] = 1.0  # 16 of 1,024 pixels
+    found = scoring.local_losses(x, y, x[:, ::4, ::4], y[:, ::4, ::4])
+    summed = np.asarray(scoring.residual_loss(x, y))
+    assert found["local_residual"][1] / found["local_residual"][0] > 2 * summed[1] / summed[0]
+
+
 def test_lambda_weighs_discrimination():
     assert scoring.anomaly_score(10.0, 2.0, 0.0) == 10
     assert scoring.anomaly_score(10.0, 2.0, 1.0) == 2

@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.quality [--only mnist:8 ...] [--jobs 2] [--out results/bench]
 
-A task is one data set and one seed, in a process of its own; what it found lies in OUT/quality/ as one file for each
-part (detector, baselines, autoencoder, paper), and a part that is there is not measured again: stop the run whenever
-you like. At the end everything measured so far goes into OUT/quality.json; a run that is whole is also kept as
+A task is one data set and one seed. Each of its parts (detector, baselines, autoencoder, paper) is measured in a
+process of its own and written to a file in OUT/quality/; what is there is not measured again, so stop the run whenever
+you like, and remove that folder to begin anew. At the end everything measured so far goes into OUT/quality.json; a run that is whole is also kept as
 tests/benchmarks/quality.json. One-class MNIST and the magnetic tiles need $ANOGAN_DATA.
 """
 
@@ -129,22 +129,26 @@ def by_class(split, count: int, seed: int):
 # ---- tasks
 
 
-def run_task(spec: str, seed: int, out: Path) -> None:
-    """Measure the parts that are not there yet, each written as it comes."""
+def folder_of(spec: str, seed: int, out: Path) -> Path:
+    return out / "quality" / f"{spec.replace(':', '-')}-{seed}"
+
+
+def wanted(seed: int) -> list[str]:
+    """Further seeds are for the detector alone."""
+    return ["detector"] if seed else list(PARTS)
+
+
+def measure(part: str, spec: str, seed: int, out: Path) -> None:
+    """One part of a task, written where `gather` finds it."""
     from anogan_lib import datasets
 
-    folder = out / "quality" / f"{spec.replace(':', '-')}-{seed}"
-    data = datasets.load(spec)
-    for name, part in PARTS.items():
-        path = folder / f"{name}.json"
-        if path.is_file() or (seed and name != "detector"):
-            continue
-        started = time.perf_counter()
-        folder.mkdir(parents=True, exist_ok=True)
-        found = part(spec, data, seed, folder)
-        about = {"commit": commit(), "seed": seed, "seconds": round(time.perf_counter() - started, 1)}
-        path.write_text(json.dumps(found | about, indent=1))
-        print(f"{spec} seed {seed}: {name} in {about['seconds']:.0f} s", flush=True)
+    folder = folder_of(spec, seed, out)
+    folder.mkdir(parents=True, exist_ok=True)
+    started = time.perf_counter()
+    found = PARTS[part](spec, datasets.load(spec), seed, folder)
+    about = {"commit": commit(), "seed": seed, "seconds": round(time.perf_counter() - started, 1)}
+    (folder / f"{part}.json").write_text(json.dumps(found | about, indent=1))
+    print(f"{spec}, seed {seed}: {part} in {about['seconds']:.0f} s", flush=True)
 
 
 def commit() -> str:
@@ -155,7 +159,7 @@ def commit() -> str:
 
 def read(spec: str, seed: int, out: Path) -> dict[str, dict]:
     """The parts of a task that have been measured."""
-    folder = out / "quality" / f"{spec.replace(':', '-')}-{seed}"
+    folder = folder_of(spec, seed, out)
     return {name: json.loads(path.read_text()) for name in PARTS if (path := folder / f"{name}.json").is_file()}
 
 
@@ -224,27 +228,30 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="DATA", help="these data sets alone, for example mnist:8")
     parser.add_argument("--jobs", type=int, default=2, help="tasks at a time, a core each")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "bench")
-    parser.add_argument("--task", nargs=2, metavar=("DATA", "SEED"), help="one task, in this process")
+    parser.add_argument("--measure", nargs=3, metavar=("PART", "DATA", "SEED"), help="one part, in this process")
     args = parser.parse_args()
-    if args.task:
-        return run_task(args.task[0], int(args.task[1]), args.out)
+    if args.measure:
+        part, spec, seed = args.measure
+        return measure(part, spec, int(seed), args.out)
     chosen = [task for task in TASKS if not args.only or task[0] in args.only]
     if not chosen:
         parser.error(f"--only names one of {', '.join(sorted({spec for spec, _ in TASKS}))}")
+    steps = [(part, *task) for part in PARTS for task in chosen if part in wanted(task[1])]
+    missing = [step for step in steps if step[0] not in read(*step[1:], args.out)]
 
-    def run(task):
-        words = [sys.executable, "-m", "tests.benchmarks.quality", "--out", str(args.out), "--task", *map(str, task)]
+    def run(step):
+        words = [sys.executable, "-m", "tests.benchmarks.quality", "--out", str(args.out), "--measure", *map(str, step)]
         return subprocess.run(words, cwd=ROOT, env=os.environ | ONE_CORE).returncode
 
     with ThreadPoolExecutor(args.jobs) as pool:
-        failed = [task for task, code in zip(chosen, pool.map(run, chosen), strict=True) if code]
+        failed = [step for step, code in zip(missing, pool.map(run, missing), strict=True) if code]
     told = gather(args.out, "make quality")
     (args.out / "quality.json").write_text(json.dumps(told, indent=1))
-    if not failed and all(len(read(spec, seed, args.out)) == (1 if seed else len(PARTS)) for spec, seed in TASKS):
+    if all(list(read(spec, seed, args.out)) == wanted(seed) for spec, seed in TASKS):
         KEPT.write_text(json.dumps(told, indent=1))
     print(table(told))
     if failed:
-        sys.exit(f"not measured: {', '.join(f'{spec} seed {seed}' for spec, seed in failed)}")
+        sys.exit("\n".join(f"not measured: {part} of {spec}, seed {seed}" for part, spec, seed in failed))
 
 
 def table(told: dict) -> str:
