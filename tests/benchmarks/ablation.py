@@ -1,0 +1,208 @@
+"""What does each choice bring? Digits 2, 3 and 4 of MNIST, with each switch of the training, map and score changed.
+
+    python -m tests.benchmarks.ablation [--jobs 2] [--out results/bench]
+
+No test image is seen here. Normal images are the digit's calibration images; anomalies are training images of the other
+digits. Everything is trained with half the default's steps, so that the table takes hours and not a day. What is
+measured lies in OUT/ablation/, a file for each variant and digit, and is not measured again; the table is printed and
+written to OUT/ablation.json, a whole one also to tests/benchmarks/ablation.json. Needs $ANOGAN_DATA.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from tests.benchmarks.quality import ONE_CORE, ROOT, commit
+
+KEPT = Path(__file__).with_suffix(".json")
+DIGITS = (2, 3, 4)
+GAN_EPOCHS, ENCODER_EPOCHS = 23, 12  # half of the default's 6,000 and 3,000 steps
+ANOMALIES = 150  # of each other digit
+
+GANS = {  # switches of DCGAN
+    "as it is": {},
+    "no DiffAugment": {"augment": ""},
+    "DiffAugment with colour": {"augment": "translation,colour"},
+    "D with batch normalisation": {"normalisation": "batch"},
+    "D with spectral normalisation": {"normalisation": "spectral"},
+    "D without normalisation": {"normalisation": None},
+    "R1, weight 1": {"r1": 1.0},
+    "no averaged weights": {"ema_decay": 0.0},
+    "latent size 8": {"latent_dim": 8},
+    "latent size 24": {"latent_dim": 24},
+    "normal prior": {"prior": "normal"},
+    "half the width": {"width": 16},
+}
+ENCODERS = {  # switches of fit_encoder, on the default's DCGAN
+    "G not adapted": {"adapt": False},
+    "no patches": {"patches": False},
+    "f-AnoGAN: neither": {"adapt": False, "patches": False},
+    "no feature term": {"kappa": 0.0},
+}
+SEARCHES = {  # options of detector.invert, on the default's networks; on a third of the images
+    "searched on, 10 steps": {"steps": 10},
+    "searched on, 50 steps": {"steps": 50},
+    "random start": {"init": "random"},
+    "random start, best of 3": {"init": "random", "restarts": 3},
+}
+
+
+def images(digit: int):
+    """(data set, images, labels): held-back normal images, and training images of the other digits."""
+    from anogan_lib import datasets
+
+    data, others = datasets.load(f"mnist:{digit}"), []
+    for other in range(10):
+        if other != digit:
+            train = datasets.load(f"mnist:{other}").train
+            others.append(train[np.random.default_rng(other).permutation(len(train))[:ANOMALIES]].images)
+    x = np.concatenate([data.calibration.images, *others])
+    return data, x, (np.arange(len(x)) >= len(data.calibration)).astype(int)
+
+
+def measure(variant: str, digit: int, out: Path) -> dict:
+    """AUROC of score="best", and of what it might look at instead."""
+    from anogan_lib import DCGAN, AnoGAN, metrics
+
+    data, x, labels = images(digit)
+    base = out / "ablation" / f"as-it-is-{digit}"
+    if variant in SEARCHES:
+        detector = AnoGAN.load(base)
+        x, labels = x[::3], labels[::3]
+    else:
+        if variant in ENCODERS:
+            gan = DCGAN.load(base / "gan")
+        else:
+            gan = DCGAN(data.image_shape, **GANS[variant])
+            gan.train(data.train, epochs=GAN_EPOCHS, verbose=False)
+            if variant == "as it is":
+                gan.save(base / "gan")
+        detector = AnoGAN(gan)
+        detector.fit_encoder(data.train, epochs=ENCODER_EPOCHS, verbose=False, **ENCODERS.get(variant, {}))
+        detector.standardise(data.validation)
+        if variant == "as it is":
+            detector.calibrate(data.calibration).save(base)
+    options = SEARCHES.get(variant, {})
+    found = detector.invert(x, **options)
+    if options:  # spreads of the same search
+        detector.spreads = type(detector.spreads).of(detector.invert(data.validation.images[::3], **options).losses)
+        found = detector.invert(x, **options)
+    told = {"auroc": metrics.auroc(labels, found.scores(detector.lam, "best"))}
+    if variant == "as it is":
+        told["instead"] = {name: metrics.auroc(labels, s) for name, s in other_scores(detector, data, found).items()}
+    return told
+
+
+def other_scores(detector, data, found) -> dict[str, np.ndarray]:
+    """What an anomaly score might be made of: each (N,)."""
+    from anogan_lib import AnoGAN, scoring
+
+    x, y = found.images, found.reconstruction
+    normal = detector.invert(data.validation)
+    mean, covariance = normal.z.mean(axis=0), np.cov(normal.z.T)
+    away = found.z - mean
+    shallow = AnoGAN(detector.gan, feature_layer=1)
+    shallow.encoder = detector.encoder
+    return {
+        "as in the paper: lambda 0.1, raw sums": found.scores(0.1, "paper"),
+        "both sums standardised": found.scores(0.5, "standardised"),
+        "best, R alone": found.scores(0.0, "best"),
+        "best, D alone": found.scores(1.0, "best"),
+        "R: sum of absolute differences": found.residual,
+        "R: sum of squares": ((x - y) ** 2).sum(axis=(1, 2, 3)),
+        "R: sum of squares, brightness and contrast taken out": (
+            (scoring.without_contrast(x) - scoring.without_contrast(y)) ** 2
+        ).sum(axis=(1, 2, 3)),
+        "R: 1 - SSIM": 1 - ssim(x, y),
+        "R: highest 16 pixels, brightness and contrast left in": scoring.top_mean(scoring.local_map(x, y), scoring.TOP),
+        "D: sum of absolute differences": found.discrimination,
+        "D: of the first block, as best takes it": shallow.invert(x).losses["local_discrimination"],
+        "prior: distance of z from normal images' z": np.einsum("ni,ij,nj->n", away, np.linalg.inv(covariance), away),
+    }
+
+
+def ssim(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Mean structural similarity (Wang et al. 2004) with a Gaussian window of 1.5 pixels, (N,)."""
+    from scipy.ndimage import gaussian_filter
+
+    def smooth(image):
+        return gaussian_filter(image, (0, 1.5, 1.5, 0))
+
+    mx, my = smooth(x), smooth(y)
+    vx, vy, cov = smooth(x * x) - mx**2, smooth(y * y) - my**2, smooth(x * y) - mx * my
+    c1, c2 = 0.02**2, 0.06**2  # (0.01 L)^2 and (0.03 L)^2 for a range L of 2
+    return ((2 * mx * my + c1) * (2 * cov + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))).mean(axis=(1, 2, 3))
+
+
+def file_of(variant: str, digit: int, out: Path) -> Path:
+    return out / "ablation" / f"{variant.replace(' ', '-').replace(':', '')}-{digit}.json"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=2, help="variants at a time, a core each")
+    parser.add_argument("--out", type=Path, default=ROOT / "results" / "bench")
+    parser.add_argument("--measure", nargs=2, metavar=("VARIANT", "DIGIT"), help="one variant, in this process")
+    args = parser.parse_args()
+    if args.measure:
+        variant, digit = args.measure[0], int(args.measure[1])
+        (args.out / "ablation").mkdir(parents=True, exist_ok=True)
+        started = time.perf_counter()
+        told = measure(variant, digit, args.out) | {"commit": commit()}
+        told["seconds"] = round(time.perf_counter() - started)
+        file_of(variant, digit, args.out).write_text(json.dumps(told, indent=1))
+        return print(f"{variant}, digit {digit}: {told['auroc']:.3f} in {told['seconds']} s", flush=True)
+
+    def run(step):
+        words = [
+            sys.executable,
+            "-m",
+            "tests.benchmarks.ablation",
+            "--out",
+            str(args.out),
+            "--measure",
+            *map(str, step),
+        ]
+        return subprocess.run(words, cwd=ROOT, env=os.environ | ONE_CORE).returncode
+
+    variants = [*GANS, *ENCODERS, *SEARCHES]
+    for stage in (["as it is"], variants):  # the others draw on its networks
+        steps = [(variant, digit) for variant in stage for digit in DIGITS]
+        with ThreadPoolExecutor(args.jobs) as pool:
+            list(pool.map(run, [step for step in steps if not file_of(*step, args.out).is_file()]))
+    told = {
+        variant: [
+            json.loads(path.read_text()) if (path := file_of(variant, d, args.out)).is_file() else None for d in DIGITS
+        ]
+        for variant in variants
+    }
+    (args.out / "ablation.json").write_text(json.dumps(told, indent=1))
+    print(table(told))
+    if all(each for row in told.values() for each in row):
+        KEPT.write_text(json.dumps(told, indent=1))
+    else:
+        sys.exit("not everything could be measured")
+
+
+def table(told: dict) -> str:
+    """A row for each variant: AUROC on each digit, their mean."""
+    rows = {variant: [each and each["auroc"] for each in row] for variant, row in told.items()}
+    base = [each for each in told["as it is"] if each]
+    for name in base[0]["instead"] if len(base) == len(DIGITS) else ():
+        rows[f"score: {name}"] = [each["instead"][name] for each in base]
+    lines = ["| | " + " | ".join(f"{digit}" for digit in DIGITS) + " | mean |", "|---" * (len(DIGITS) + 2) + "|"]
+    for name, row in rows.items():
+        if None not in row:
+            lines.append(f"| {name} | " + " | ".join(f"{value:.3f}" for value in [*row, float(np.mean(row))]) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
