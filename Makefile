@@ -6,7 +6,7 @@ NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help install lab demo test test-browser lint notebooks pictures weights
+.PHONY: help install lab demo test test-browser mutations lint notebooks student slides pictures weights
 
 help:
 	@echo "make install    the environment alone (.venv)"
@@ -14,8 +14,11 @@ help:
 	@echo "make demo       finds defects on hazelnuts with a ready detector; pictures in results/"
 	@echo "make test       every test, the notebooks among them"
 	@echo "make test-browser  the report in a real browser (needs Chromium on the machine)"
+	@echo "make mutations  puts six faults into a copy of the library: a notebook has to notice each (TURN=n tries two)"
 	@echo "make lint       style of code and notebooks"
 	@echo "make notebooks  runs the notebooks anew and keeps their outputs"
+	@echo "make student    the notebooks without their solutions, in results/student/"
+	@echo "make slides     the notebooks as slides, in results/slides/"
 	@echo "make pictures   draws the README's pictures anew (img/)"
 	@echo "make weights    trains the ready detectors of weights/ anew (hours on two CPU cores)"
 
@@ -46,6 +49,9 @@ $(BROWSER_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --editable '.[browser]'
 	@touch $@
 
+mutations: $(STAMP)
+	$(BIN)/python -m tests.mutations $(if $(TURN),--turn $(TURN))
+
 lint: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -57,6 +63,12 @@ notebooks: $(STAMP)
 		--ExecutePreprocessor.store_widget_state=False \
 		--ClearMetadataPreprocessor.enabled=True --ClearMetadataPreprocessor.clear_cell_metadata=False \
 		--ClearMetadataPreprocessor.preserve_nb_metadata_mask=kernelspec
+
+student: $(STAMP)
+	$(BIN)/python notebooks/editions.py student
+
+slides: $(STAMP)
+	$(BIN)/python notebooks/editions.py slides
 
 pictures: $(STAMP)
 	$(BIN)/anogan demo
