@@ -43,15 +43,22 @@ def residual_map(x, y, signed: bool = False):
     return ops.mean(difference if signed else ops.abs(difference), axis=-1)
 
 
-def local_map(x, y) -> np.ndarray:
-    """How far x and G(z) differ around each pixel: (N, H, W, C) twice -> (N, H, W), in the images' units.
+def without_contrast(images) -> np.ndarray:
+    """Each image with brightness and contrast taken out: mean 0, standard deviation 1; (N, H, W, C) -> the same."""
+    images = np.asarray(images)
+    centred = images - images.mean(axis=(1, 2, 3), keepdims=True)
+    return centred / np.sqrt((centred**2).mean(axis=(1, 2, 3), keepdims=True) + 1e-6)
 
-    The root of the squared residual, averaged over channels and over a Gaussian neighbourhood of standard deviation
-    1/64 of the side.
+
+def local_map(x, y) -> np.ndarray:
+    """How far x and G(z) differ around each pixel: (N, H, W, C) twice -> (N, H, W), in the images' own contrast.
+
+    Brightness and contrast are taken out of both; then the root of the squared difference, averaged over channels and
+    over a Gaussian neighbourhood of standard deviation 1/64 of the side.
     """
     from scipy.ndimage import gaussian_filter
 
-    squares = ((np.asarray(x) - np.asarray(y)) ** 2).mean(axis=-1)  # (N, H, W)
+    squares = ((without_contrast(x) - without_contrast(y)) ** 2).mean(axis=-1)  # (N, H, W)
     sigma = MAP_BLUR * min(squares.shape[1:])
     return np.sqrt(np.maximum(gaussian_filter(squares, (0, sigma, sigma), truncate=3.0), 0.0))
 
@@ -64,13 +71,6 @@ def top_mean(maps: np.ndarray, count: int) -> np.ndarray:
     flat = maps.reshape(len(maps), -1)
     count = min(count, flat.shape[1])
     return np.partition(flat, -count, axis=1)[:, -count:].mean(axis=1)
-
-
-def without_contrast(images) -> np.ndarray:
-    """Each image with brightness and contrast taken out: mean 0, standard deviation 1; (N, H, W, C) -> the same."""
-    images = np.asarray(images)
-    centred = images - images.mean(axis=(1, 2, 3), keepdims=True)
-    return centred / np.sqrt((centred**2).mean(axis=(1, 2, 3), keepdims=True) + 1e-6)
 
 
 def local_losses(x, y, feature_x, feature_y) -> dict[str, np.ndarray]:

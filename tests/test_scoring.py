@@ -20,16 +20,17 @@ def test_losses_are_sums_over_each_image(pair):
         assert float(scoring.discrimination_loss(x, y)[i]) == pytest.approx(total, rel=1e-5)
 
 
-def test_local_map_is_the_root_mean_square_around_each_pixel(pair):
+def test_local_map_is_the_root_mean_square_around_each_pixel_without_contrast(pair):
     x, y = pair
-    flat = np.zeros((1, 64, 64, 1), "float32")
-    np.testing.assert_allclose(scoring.local_map(flat + 0.3, flat - 0.1), 0.4, rtol=1e-5)  # 0.4 everywhere
-    spot = flat.copy()
-    spot[0, 20, 30] = 1.0
-    found = scoring.local_map(spot, flat)[0]
+    found = scoring.local_map(x, y)
+    assert found.shape == (3, 5, 4)
+    np.testing.assert_allclose(scoring.local_map(0.5 * x + 0.2, 0.3 * y - 0.1), found, rtol=1e-3)
+    checks = np.indices((64, 64)).sum(axis=0)[None, ..., None] % 2 * 2.0 - 1.0  # mean 0, standard deviation 1
+    spot = checks.copy()
+    spot[0, 20, 30] *= -1
+    found = scoring.local_map(spot, checks)[0]
     assert np.unravel_index(found.argmax(), found.shape) == (20, 30)
-    assert (found**2).sum() == pytest.approx(1.0, rel=1e-3)  # smoothing spreads, and loses nothing
-    assert scoring.local_map(x, y).shape == (3, 5, 4)
+    assert (found**2).sum() == pytest.approx(4.0, rel=0.01)  # smoothing spreads, and loses nothing
 
 
 def test_top_mean_looks_at_the_highest_values_alone():
