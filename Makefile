@@ -6,20 +6,21 @@ NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help install lab demo test test-browser mutations lint notebooks student slides pictures weights
+.PHONY: help install lab demo test test-browser mutations lint notebooks student slides pictures quality weights
 
 help:
 	@echo "make install    the environment alone (.venv)"
 	@echo "make lab        opens JupyterLab on the first notebook"
 	@echo "make demo       finds defects on hazelnuts with a ready detector; pictures in results/"
 	@echo "make test       every test, the notebooks among them"
-	@echo "make test-browser  the report in a real browser (needs Chromium on the machine)"
+	@echo "make test-browser  the report and the interactive views in a real browser (needs Chromium on the machine)"
 	@echo "make mutations  puts six faults into a copy of the library: a notebook has to notice each (TURN=n tries two)"
 	@echo "make lint       style of code and notebooks"
 	@echo "make notebooks  runs the notebooks anew and keeps their outputs"
 	@echo "make student    the notebooks without their solutions, in results/student/"
 	@echo "make slides     the notebooks as slides, in results/slides/"
 	@echo "make pictures   draws the README's pictures anew (img/)"
+	@echo "make quality    detection quality beside baselines (hours; goes on where it was stopped); results/bench/quality.json"
 	@echo "make weights    trains the ready detectors of weights/ anew (hours on two CPU cores)"
 
 install: $(STAMP)
@@ -81,3 +82,6 @@ weights: $(STAMP)
 	$(BIN)/anogan train hazelnut --flips --out weights/hazelnut
 	$(BIN)/anogan train digits:8 --out weights/digits-8
 	$(BIN)/anogan train mnist:8 --out weights/mnist-8
+
+quality: $(STAMP)
+	$(BIN)/python -m tests.benchmarks.quality
