@@ -113,8 +113,8 @@ def noticed(fault: Fault) -> str:
         raise ValueError(f"{fault.notebook} does not run at all:\n{said.stdout[-3000:]}{said.stderr[-3000:]}")
     if not counts.get("failed"):
         raise ValueError(f"not noticed: {fault.notebook} passes")
-    cell = re.search(r"^FAILED \S+::(Cell \d+)", said.stdout, re.MULTILINE)
-    return f"noticed by {fault.notebook}, {cell[1] if cell else 'a cell'} of its code cells"
+    cell = re.search(r"^FAILED \S+::Cell (\d+)", said.stdout, re.MULTILINE)
+    return f"noticed by {fault.notebook}, In [{int(cell[1]) + 1 if cell else '?'}]"
 
 
 def chosen(names: list[str], turn: int | None) -> tuple[Fault, ...]:
