@@ -1,0 +1,264 @@
+"""Training, walks and painted defects in Chromium, as a person has them: the notebooks 2 and 5 in JupyterLab."""
+
+import re
+import statistics
+
+import pytest
+from test_views_in_browser import CANVAS, agrees, caption, drag
+
+# From the event that ends a stroke, or moves a slider, to what the view then says; in window.seen, in ms.
+WATCH = """(view, [event, part]) => {
+  window.seen = [];
+  let begun = null;
+  document.addEventListener(event, ({ timeStamp }) => (begun = timeStamp), true);
+  new MutationObserver(() => {
+    if (begun !== null) window.seen.push(performance.now() - begun);
+    begun = null;
+  }).observe(view.querySelector(part), { childList: true, characterData: true, subtree: true });
+}"""
+
+
+def waited(book, view, words: str, patience: float = 120_000) -> str:
+    """The caption, once it holds these words."""
+    view.get_by_role("status").filter(has_text=re.compile(words)).wait_for(timeout=patience)
+    return caption(view)
+
+
+def usual(times: list[float]) -> float:
+    """The lower quartile: what the view needs where nothing else is at work."""
+    return statistics.quantiles(times, n=4)[0]
+
+
+def letters_do_nothing_to_the_cells(book) -> None:
+    before = book.count()
+    for key in "abcxmydd":
+        book.page.keyboard.press(key)
+    assert book.count() == before
+
+
+# ---- notebook 2: training
+
+
+@pytest.fixture(scope="module")
+def training(lab, chromium):
+    """Notebook 2, its cells sent to the kernel one after the other; one of them waits until the training is done."""
+    book = lab.open(chromium, "02_dcgan_training.ipynb")
+    book.run(wait=False)
+    yield book, book.view("Training of the DCGAN")
+    assert book.complaints == []
+    book.close()
+
+
+def test_stop_is_heard_while_a_cell_runs_and_the_weights_go_on(training):
+    book, view = training
+    stop, pictures = view.get_by_role("button", name="Stop"), view.locator("canvas")
+    waited(book, view, r"^Step (1\d|[2-9]\d|1\d\d) of")  # in the middle, after the first epoch
+    status = "jupyterapp.shell.currentWidget.sessionContext.session.kernel.status"
+    assert book.page.evaluate(status) == "busy"  # with the cell that waits
+    early = [pictures.nth(i).evaluate(CANVAS) for i in range(3)]
+    stop.click()
+    said = waited(book, view, "Stopped after step", 20_000)
+    done, planned = map(int, re.search(r"step (\d+) of (\d+); the weights are kept", said).groups())
+    assert 10 <= done < planned == 192
+    last = book.page.locator(".jp-CodeCell").last.locator(".jp-InputPrompt")
+    book._until(lambda: any(c.isdigit() for c in last.inner_text()))  # the cells after it have run
+    assert book.ask("print(int(gan.steps_done), len(history.d_loss), monitor.running)") == f"{done} {done // 8} False"
+    agrees(book, view, "monitor")
+    book.ask("kept = gan.sample(2)")
+
+    view.get_by_role("button", name="Go on").click()
+    waited(book, view, rf"^Step (?!{done} )\d+ of {done + 192 - done // 8 * 8} ")
+    assert not view.get_by_role("button", name="Go on").is_enabled()
+    stop.click()
+    waited(book, view, "Stopped after step", 20_000)
+    assert int(book.ask("print(int(gan.steps_done))")) > done
+    assert book.ask("print(np.allclose(kept, gan.sample(2)))") == "False"  # it learned on
+    assert all(pictures.nth(i).evaluate(CANVAS) != picture for i, picture in enumerate(early))
+
+
+def test_the_trainings_buttons_by_keyboard(training):
+    book, view = training
+    view.get_by_role("button", name="Go on").focus()
+    letters_do_nothing_to_the_cells(book)
+    book.page.keyboard.press("Enter")
+    waited(book, view, "^Step")
+    view.get_by_role("button", name="Stop").focus()
+    book.page.keyboard.press("Space")
+    waited(book, view, "Stopped after step", 20_000)
+
+
+# ---- notebook 5: walk, painter
+
+
+@pytest.fixture(scope="module")
+def pictures(lab, chromium):
+    book = lab.open(chromium, "05_visualization.ipynb")
+    book.run()
+    yield book
+    assert book.complaints == []
+    book.close()
+
+
+@pytest.fixture
+def walk(pictures):
+    view = pictures.view("Walk through latent space")
+    view.get_by_role("button", name="Back to the start").click()
+    return pictures, view
+
+
+AHEAD = """
+def others(position, between, mix):
+    return [list(between), mix if {c!r} != "mix" else 0, [x for i, x in enumerate(position) if i != {c!r}]]
+a = walk.ahead
+now = others(walk.position, walk.between, walk.mix)
+print(a.get("control") == {c!r} and others(a["position"], a["between"], a["mix"]) == now)
+"""
+
+
+def ready(book, view, name: str):
+    """A slider in hand: focused, and its pictures computed ahead."""
+    slider = view.get_by_role("slider", name=re.compile(name))
+    slider.focus()
+    control = "mix" if name == "On the way" else int(name[-1]) - 1
+    book._until(lambda: book.ask(AHEAD.format(c=control)) == "True", 60)
+    book.page.wait_for_timeout(500)
+    return slider
+
+
+def test_a_direction_is_walked_and_the_picture_follows(walk):
+    book, view = walk
+    picture = view.locator("canvas").first
+    slider = ready(book, view, "Direction 1")
+    seen = [picture.evaluate(CANVAS)]
+    for share in (0.75, 1.0, 0.0):
+        drag(book.page, slider, share)
+        agrees(book, view, "walk")
+        seen.append(picture.evaluate(CANVAS))
+    assert len(set(seen)) == 4
+    assert "moved -3.00 along direction 1" in caption(view)
+    assert book.ask("print(walk.position[0])") == "-3.0"
+    book.ask("walk.position = [0, 2, 0, 0, 0, 0]")  # and from Python
+    assert "+2.00 along direction 2" in waited(book, view, "along direction 2")
+
+
+def test_from_one_image_to_another(walk):
+    book, view = walk
+    view.get_by_role("combobox", name="From").select_option(index=3)
+    view.get_by_role("combobox", name="To").select_option(index=9)
+    waited(book, view, r"image 3 \(good\)")
+    slider = ready(book, view, "On the way")
+    book.page.keyboard.press("End")
+    assert "G(z) at image 9 (good)" in caption(view)
+    book.page.keyboard.press("Home")
+    assert "G(z) at image 3 (good)" in caption(view)
+    for _ in range(20):
+        book.page.keyboard.press("ArrowRight")
+    assert "50 % of the way from image 3 (good) to image 9 (good)" in caption(view)
+    assert slider.get_attribute("aria-valuetext") == "50 %"
+    letters_do_nothing_to_the_cells(book)
+    agrees(book, view, "walk")
+    drag(book.page, view.get_by_role("slider", name="Spread around"), 1.0)
+    assert "samples at 100 %" in waited(book, view, "100 % of the prior")
+
+
+def test_a_slider_in_hand_is_answered_by_the_browser_alone(walk):
+    """With the kernel busy, and within a frame: from the key to the new picture and its words."""
+    book, view = walk
+    picture = view.locator("canvas").first
+    ready(book, view, "Direction 2")
+    view.evaluate(WATCH, ["input", ".anogan-caption"])
+    book.send("import time\nend = time.time() + 6\nwhile time.time() < end: pass")
+    book.page.wait_for_timeout(300)
+    seen = []
+    for _ in range(15):
+        book.page.keyboard.press("ArrowRight")
+        seen.append(picture.evaluate(CANVAS))
+    assert len(set(seen)) == 15 and "+2.25 along direction 2" in caption(view)
+    times = book.page.evaluate("window.seen")
+    print(f"walk, a slider in hand, kernel busy: {usual(times):.1f} ms, median {statistics.median(times):.1f} ms")
+    assert len(times) >= 15 and usual(times) < 16
+    agrees(book, view, "walk")
+
+
+@pytest.fixture
+def painter(pictures):
+    view = pictures.view("Draw a defect")
+    view.get_by_role("button", name="Clear").click()
+    waited(pictures, view, "Nothing is drawn")
+    easel = view.get_by_role("application")
+    easel.scroll_into_view_if_needed()
+    return pictures, view, easel
+
+
+def stroke(page, easel, *places) -> None:
+    """Draw from place to place, (x, y) as shares of the image."""
+    box = easel.bounding_box()
+    points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in places]
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point, steps=8)
+    page.mouse.up()
+
+
+def test_a_scratch_is_painted_and_found(painter):
+    book, view, easel = painter
+    colour = view.get_by_label("Colour")
+    colour.fill("#f0d8b0")
+    clean = easel.evaluate(CANVAS)
+    stroke(book.page, easel, (0.3, 0.45), (0.6, 0.55), (0.65, 0.6))
+    said = waited(book, view, r"[1-9]\d+ pixels drawn")
+    assert "anomalous" in said and int(re.search(r"(\d+) % of them found", said)[1]) > 60
+    assert easel.evaluate(CANVAS) != clean
+    drawn = "print(painter.answer['drawn'], painter.answer['verdict'], painter.rgba[..., :3].max(axis=(0, 1)).tolist())"
+    assert book.ask(drawn) == f"{said.split()[0]} anomalous [240, 216, 176]"
+    agrees(book, view, "painter")
+    stroke(book.page, easel, (0.4, 0.7), (0.6, 0.7))
+    waited(book, view, rf"^(?!{said.split()[0]} )\d+ pixels drawn")
+    view.get_by_role("button", name="Undo").click()
+    assert waited(book, view, rf"^{said.split()[0]} pixels drawn") == said
+    view.get_by_role("button", name="Undo").click()
+    waited(book, view, "Nothing is drawn")
+
+
+def test_the_answer_comes_within_half_a_second(painter):
+    book, view, easel = painter
+    view.evaluate(WATCH, ["pointerup", ".anogan-caption"])
+    for i in range(10):
+        stroke(book.page, easel, (0.3, 0.3 + 0.04 * i), (0.7, 0.32 + 0.04 * i))
+        book.page.wait_for_function("count => window.seen.length > count", arg=i)
+    times = book.page.evaluate("window.seen")
+    print(f"painter, from lift to answer: {usual(times):.0f} ms, median {statistics.median(times):.0f} ms")
+    assert usual(times) < 500
+
+
+def test_brush_eraser_and_keyboard(painter):
+    book, view, easel = painter
+    cells, brush = book.count(), view.get_by_role("slider", name="Brush")
+    easel.focus()
+    book.page.keyboard.press("Space")
+    spot = int(waited(book, view, "pixels drawn").split()[0])
+    book.page.keyboard.down("Shift")
+    for _ in range(12):
+        book.page.keyboard.press("ArrowLeft")
+    book.page.keyboard.up("Shift")
+    line = int(waited(book, view, rf"^(?!{spot} )\d+ pixels drawn").split()[0])
+    assert 9 == spot < line == spot + 3 * 12
+    brush.focus()
+    book.page.keyboard.press("End")
+    assert brush.get_attribute("aria-valuetext") == "16 pixels"
+    view.get_by_role("checkbox", name="Erase").check()
+    easel.focus()
+    book.page.keyboard.press("Space")
+    waited(book, view, rf"^(?!{line} )\d+ pixels drawn|Nothing")
+    assert book.ask("print(painter.erase, painter.brush)") == "True 16"
+    view.get_by_role("checkbox", name="Erase").uncheck()
+    brush.focus()
+    book.page.keyboard.press("Home")
+    opacity, before = view.get_by_role("slider", name="opacity"), easel.evaluate(CANVAS)
+    opacity.focus()
+    book.page.keyboard.press("End")
+    assert easel.evaluate(CANVAS) != before
+    easel.focus()
+    letters_do_nothing_to_the_cells(book)
+    assert book.count() == cells
