@@ -74,13 +74,11 @@ class AnoGAN:
         seed: int = 0,
         region: np.ndarray | None = None,
     ):
-        self.gan, self.seed, self.feature_layer = gan, int(seed), int(feature_layer)
+        self.seed, self.feature_layer = int(seed), int(feature_layer)
         self.score = score
         self.lam = scoring.DEFAULT_LAM[self.score] if lam is None else lam
-        self.features = feature_extractor(gan.discriminator, feature_layer)
         self.region = None if region is None else localisation.check_region(region, gan.image_shape)
-        elsewhere = None if region is None else gan.sample(256).mean(axis=0)  # (H, W, C)
-        self.search = inversion.LatentSearch(gan.generator, self.features, gan.prior, self.region, elsewhere)
+        self._use(gan)
         self.steps = steps
         self.encoder: keras.Model | None = None
         self.spreads: scoring.Standardisation | None = None
@@ -89,6 +87,12 @@ class AnoGAN:
         self.false_alarm_rate = 0.05
         self.calibration: dict[str, np.ndarray] | None = None  # losses and map peaks of the calibration images
         self.card: dict = {}  # what was written of a saved detector: data, command, results
+
+    def _use(self, gan: DCGAN):
+        """Search z in this DCGAN from now on."""
+        self.gan, self.features = gan, feature_extractor(gan.discriminator, self.feature_layer)
+        elsewhere = None if self.region is None else gan.sample(256).mean(axis=0)  # (H, W, C)
+        self.search = inversion.LatentSearch(gan.generator, self.features, gan.prior, self.region, elsewhere)
 
     @property
     def score(self) -> str:
@@ -122,8 +126,10 @@ class AnoGAN:
         return self.calibrate(data.calibration, false_alarm_rate)
 
     def fit_encoder(self, images, **options):
-        """Train f-AnoGAN's encoder on normal images (N, H, W, C); options as in `encoder.train_encoder`."""
-        self.encoder, self.encoder_losses = train_encoder(self.gan, images, **options)
+        """Train E on normal images (N, H, W, C), and a copy of the DCGAN with it; options as in `train_encoder`."""
+        gan = self.gan.copy()
+        self.encoder, self.encoder_losses = train_encoder(gan, images, **options)
+        self._use(gan)
         self.spreads = self.calibration = None  # made with another way to z
         return self
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from anogan_lib import DCGAN
+from anogan_lib import DCGAN, AnoGAN
 from anogan_lib.augmentation import patch
 from anogan_lib.encoder import train_encoder
 from anogan_lib.latent import onto_prior
@@ -78,3 +78,16 @@ def test_a_patch_is_a_square_of_another_image():
         assert foreign[i].sum() == len(rows) * len(columns), "one rectangle, cut off at the border at most"
         assert max(len(rows), len(columns)) <= 28 * 4 / 7 + 1
         np.testing.assert_array_equal(patched[i][foreign[i]], (i - 1) % 200)
+
+
+def test_a_detector_adapts_a_copy_and_leaves_the_dcgan_it_was_given(gan):
+    before, samples = copies(gan.generator), gan.sample(4)
+    one = AnoGAN(gan)
+    one.fit_encoder(discs(64, 0), epochs=3, verbose=False)
+    other = AnoGAN(gan)
+    other.fit_encoder(discs(64, 0), epochs=3, verbose=False)
+    assert not any(changed(before, gan.generator)) and any(changed(before, one.gan.generator))
+    assert not any(changed(copies(one.gan.generator), other.gan.generator)), "the second one begins where the first did"
+    np.testing.assert_array_equal(gan.sample(4), samples)
+    found = one.invert(discs(4, 7))
+    np.testing.assert_allclose(found.reconstruction, one.gan.generator(found.z, training=False), atol=1e-5)
