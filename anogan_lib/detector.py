@@ -18,7 +18,6 @@ from anogan_lib.encoder import train_encoder
 from anogan_lib.networks import feature_extractor, save
 
 FORMAT = 1
-PAPER_STEPS = 500
 SETTINGS = ("lam", "score", "steps", "feature_layer", "seed")  # what detector.json keeps of the constructor's
 
 
@@ -57,7 +56,7 @@ class AnoGAN:
         gan: a trained DCGAN.
         lam: lambda, the weight of D against R, 0 to 1; None for the score's own (0.1 for "paper", else 0.5).
         score: "paper" (raw sums), "standardised" (R and D in spreads of normal images) or "best".
-        steps: steps of the search; None for the encoder alone where there is one and 500, as in the paper, where not.
+        steps: steps of the search; None for the encoder alone where there is one and 100 from a random start, where not.
         feature_layer: which block of the discriminator is f: 1 nearest the image, -1 the deepest.
         seed: of the random starts.
         region: (H, W) bool, True where an anomaly matters; None for the whole image. Elsewhere every image, and every
@@ -221,7 +220,8 @@ class AnoGAN:
             init: "random" or "encoder"; None for the encoder where there is one.
             lam: weight of D in what the search minimises and in the scores; None for the detector's.
             score: whose losses the search minimises, and the Inversion's default score; None for the detector's.
-            options: batch_size, step_size, seed, trace, progress, as in `inversion.invert`.
+            options: step_size, seed, trace, record_every, batch_size, progress, as in `inversion.invert`; the search in
+                the paper's own form is `detector.invert(images, **inversion.PAPER)`.
         """
         options = self._search_options(steps, init, lam, score) | options
         return inversion.invert(self.search, self._checked(images), restarts=restarts, **options)
@@ -240,7 +240,7 @@ class AnoGAN:
             aim_score, aim_lam = score, scoring.check_lam(lam)
         init = init or ("encoder" if self.encoder is not None else "random")
         if steps is None:
-            steps = self.steps if self.steps is not None else (0 if init == "encoder" else PAPER_STEPS)
+            steps = self.steps if self.steps is not None else (0 if init == "encoder" else inversion.STEPS)
         known = self.spreads is not None and aim_score != "paper"
         widths = [self.spreads.spreads[name][1] if known else 1.0 for name in scoring.LOSSES["paper"]]
         return {

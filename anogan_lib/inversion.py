@@ -6,6 +6,9 @@ Schlegl et al. 2017 (arXiv 1703.05921), section 2.2. There is no inverse of G, s
 
 z itself is the variable, one for each image. Both networks are in inference mode, the loss is a sum over the batch and
 Adam acts on each number by itself, so no image sees another: A(x) is a function of x alone.
+
+The steps themselves are in `descent.py`. Left to itself the search takes few, large ones; with `**PAPER` it walks
+as in the paper: 500 small ones.
 """
 
 from dataclasses import dataclass, field
@@ -15,11 +18,13 @@ import numpy as np
 import tensorflow as tf
 from tqdm.auto import tqdm
 
-from anogan_lib import latent, scoring
+from anogan_lib import descent, scoring
 from anogan_lib.datasets.base import iterate_batches
+from anogan_lib.descent import LatentSearch
 
-BETA_1, BETA_2, EPSILON = 0.9, 0.99, 1e-8  # Adam's
-RECORD_EVERY = 10  # steps between two looks at the search: trace, progress bar
+PAPER = {"steps": 500, "step_size": 0.05}
+STEPS = 100  # of a search from a random start, left to itself: they reach what the paper's 500 do
+RECORD_EVERY = 10  # steps between two looks at the search
 STARTS = ("random", "encoder")
 
 
@@ -87,75 +92,8 @@ class Inversion:
         return np.asarray(scoring.residual_map(self.images, self.reconstruction, signed))
 
     def local_maps(self) -> np.ndarray:
-        """The maps behind score="best": the residual's root mean square around each pixel, (N, H, W)."""
+        """The maps behind score="best": see `scoring.local_map`, (N, H, W)."""
         return scoring.local_map(self.images, self.reconstruction)
-
-
-class LatentSearch:
-    """Gradient descent on z for a generator G and a feature layer f, both frozen.
-
-    Args:
-        generator: G, z (N, latent_dim) -> (N, H, W, C).
-        features: f, (N, H, W, C) -> (N, h, w, channels).
-        prior: where z may lie; after each step it is brought back there.
-        region: (H, W) bool, the region of interest, or None for the whole image.
-        elsewhere: (H, W, C), what x and G(z) are replaced by outside the region.
-    """
-
-    def __init__(self, generator, features, prior: str, region=None, elsewhere=None):
-        self.generator, self.features, self.prior = generator, features, prior
-        self.region, self.elsewhere = None if region is None else np.asarray(region)[..., None], elsewhere
-
-    def within(self, images):
-        """The images with what lies outside the region of interest replaced, (N, H, W, C)."""
-        return images if self.region is None else tf.where(self.region, images, self.elsewhere)
-
-    def start(self, count: int, init: str, restart: int, seed: int, x=None, encoder=None):
-        """z_0 (count, latent_dim). A random start depends on (seed, restart) alone: it is the same for every image."""
-        if init == "encoder" and restart == 0:
-            return latent.onto_prior(encoder(x, training=False), self.prior)
-        z = latent.draw(1, self.generator.input_shape[-1], self.prior, (seed, restart))
-        return tf.repeat(z, count, axis=0)
-
-    def objective(self, x, feature_x, z, weights):
-        """L(z) = weights[0] R(z) + weights[1] D(z), (N,)."""
-        y = self.within(self.generator(z, training=False))
-        r = scoring.residual_loss(x, y)
-        d = scoring.discrimination_loss(feature_x, self.features(y, training=False))
-        return weights[0] * r + weights[1] * d
-
-    def gradient(self, x, feature_x, z, weights):
-        """dL/dz, (N, latent_dim). The sum over the batch keeps images apart; a mean would tie z to the batch size."""
-        with tf.GradientTape() as tape:
-            tape.watch(z)
-            loss = tf.reduce_sum(self.objective(x, feature_x, z, weights))
-        return tape.gradient(loss, z)
-
-    @tf.function(jit_compile=False, reduce_retracing=True)  # XLA is slower here on a CPU
-    def descend(self, x, feature_x, state, first, last, total, step_size, weights):
-        """Steps `first` to `last` of `total` of Adam, the step size falling along a half cosine. state = (z, m, v)."""
-        z, m, v = state
-        for t in tf.range(first, last):
-            tf.autograph.experimental.set_loop_options(maximum_iterations=last - first)
-            g = self.gradient(x, feature_x, z, weights)
-            m = BETA_1 * m + (1 - BETA_1) * g
-            v = BETA_2 * v + (1 - BETA_2) * g**2
-            count = tf.cast(t + 1, tf.float32)
-            m_hat, v_hat = m / (1 - BETA_1**count), v / (1 - BETA_2**count)
-            rate = step_size * 0.5 * (1.0 + tf.cos(np.pi * tf.cast(t, tf.float32) / tf.cast(total, tf.float32)))
-            z = latent.onto_prior(z - rate * m_hat / (tf.sqrt(v_hat) + EPSILON), self.prior)
-        return z, m, v
-
-    @tf.function(jit_compile=False, reduce_retracing=True)
-    def measure(self, x, feature_x, z):
-        """G(z) (N, H, W, C), f(G(z)), R and D (N,)."""
-        y = self.within(self.generator(z, training=False))
-        feature_y = self.features(y, training=False)
-        return y, feature_y, scoring.residual_loss(x, y), scoring.discrimination_loss(feature_x, feature_y)
-
-    @tf.function(jit_compile=False, reduce_retracing=True)
-    def features_of(self, x):
-        return self.features(x, training=False)
 
 
 def invert(
@@ -164,50 +102,61 @@ def invert(
     *,
     steps: int,
     weights,
-    step_size: float = 0.05,
+    step_size: float | None = None,
     restarts: int = 1,
     init: str = "random",
     encoder=None,
     seed: int = 0,
     batch_size: int = 64,
     trace: bool = False,
+    record_every: int = RECORD_EVERY,
     progress: bool = False,
     **about,
 ) -> Inversion:
-    """Search z for every image, a batch at a time; of several restarts the one that ends with the lowest L(z) is kept.
+    """Search z for every image, some at a time; of several restarts the one that ends with the lowest L(z) is kept.
 
     Args:
         search: G, f and the prior.
         images: (N, H, W, C) in [-1, 1]; an array, a split or a tf.data.Dataset.
         steps: gradient steps; 0 measures the start.
         weights: of R and of D in L(z).
-        step_size: Adam's first step size.
+        step_size: Adam's first step size, for a walk as in the paper; None for the short one.
         restarts: how many starts; from an encoder, the second and later ones are random.
         init: "random" or "encoder".
-        trace: record z, R and D every 10 steps.
+        batch_size: images read at a time; how many go through the networks at once follows from the memory they take.
+        trace: record z, R and D every `record_every` steps.
         about: `lam`, `score` and `spreads`, handed on to the Inversion.
     """
     if init not in STARTS:
         raise ValueError(f'init is "random" or "encoder". Received: {init!r}')
     if init == "encoder" and encoder is None:
         raise ValueError('init="encoder" needs an encoder: call detector.fit_encoder(data.train) first.')
-    if steps < 0 or restarts < 1:
-        raise ValueError(f"steps is at least 0 and restarts at least 1. Received: {steps} and {restarts}")
-    weights = tf.constant(weights, tf.float32)
+    if steps < 0 or restarts < 1 or record_every < 1:
+        received = f"{steps}, {restarts} and {record_every}"
+        raise ValueError(f"steps is at least 0, restarts and record_every at least 1. Received: {received}")
+    plan = _Plan(search, steps, tf.constant(weights, tf.float32), step_size, record_every if trace else None)
     queries, parts = [], []
     with tqdm(desc="inverse mapping", unit="image", disable=not progress) as bar:
         for batch in iterate_batches(images, batch_size):
-            x = search.within(tf.convert_to_tensor(batch))
-            feature_x = search.features_of(x)
-            best = None
-            for restart in range(restarts):
-                z = search.start(len(batch), init, restart, seed, x, encoder)
-                found = _run(search, x, feature_x, z, steps, step_size, weights, trace)
-                best = found if best is None else _better(best, found)
-            queries.append(x.numpy())
-            parts.append(best)
-            bar.update(len(batch))
+            for first in range(0, len(batch), search.lanes):
+                count = len(batch[first : first + search.lanes])
+                x = search.within(tf.convert_to_tensor(_filled(batch[first : first + count], search.lanes)))
+                feature_x = search.features_of(x)
+                best = None
+                for restart in range(restarts):
+                    way = init if restart == 0 else "random"
+                    z = search.start(search.lanes, way, restart, seed, x, encoder)
+                    found = plan.run(x, feature_x, z, way)
+                    best = found if best is None else _better(best, found)
+                queries.append(x.numpy()[:count])
+                parts.append(best.first(count))
+                bar.update(count)
     return _join(queries, parts, about)
+
+
+def _filled(images: np.ndarray, lanes: int) -> np.ndarray:
+    """As many images as there are lanes, the first one over and over in those that would be empty."""
+    return np.concatenate([images, np.repeat(images[:1], lanes - len(images), axis=0)])
 
 
 class _Found(NamedTuple):
@@ -219,31 +168,42 @@ class _Found(NamedTuple):
     objective: np.ndarray  # L(z), (N,)
     record: list[tuple]  # (step, z, R, D) of each recorded step
 
-
-def _run(search, x, feature_x, z, steps, step_size, weights, trace) -> _Found:
-    """One search for one batch."""
-    state = (z, tf.zeros_like(z), tf.zeros_like(z))
-    record = []
-    every = RECORD_EVERY if trace else max(steps, 1)
-    for first in range(0, steps, every):
-        if trace:
-            record.append(_look(search, x, feature_x, state[0], first))
-        last = min(first + every, steps)
-        span = [tf.constant(n, tf.int32) for n in (first, last, steps)]
-        state = search.descend(x, feature_x, state, *span, tf.constant(step_size, tf.float32), weights)
-    z = state[0]
-    y, feature_y, residual, discrimination = (part.numpy() for part in search.measure(x, feature_x, z))
-    losses = {"residual": residual, "discrimination": discrimination}
-    losses |= scoring.local_losses(x, y, feature_x, feature_y)
-    if trace:
-        record.append((steps, z.numpy(), residual, discrimination))
-    objective = np.array(weights[0]) * residual + np.array(weights[1]) * discrimination
-    return _Found(z.numpy(), y, losses, objective, record)
+    def first(self, count: int) -> "_Found":
+        """What was found for the first `count` images."""
+        losses = {name: values[:count] for name, values in self.losses.items()}
+        record = [(step, *(part[:count] for part in parts)) for step, *parts in self.record]
+        return _Found(self.z[:count], self.reconstruction[:count], losses, self.objective[:count], record)
 
 
-def _look(search, x, feature_x, z, step) -> tuple:
-    _, _, residual, discrimination = search.measure(x, feature_x, z)
-    return step, z.numpy(), residual.numpy(), discrimination.numpy()
+class _Plan(NamedTuple):
+    """How every search of one call of `invert` goes."""
+
+    search: LatentSearch
+    steps: int
+    weights: tf.Tensor
+    step_size: float | None
+    record_every: int | None
+
+    def run(self, x, feature_x, z, init: str) -> _Found:
+        """One search, from z."""
+        search, steps = self.search, self.steps
+        walk = tuple(tf.constant(n, tf.float32) for n in descent.pace(self.step_size, init)), self.weights
+        state, record = (z, tf.zeros_like(z), tf.zeros_like(z)), []
+        every = self.record_every or max(steps, 1)
+        for first in range(0, steps, every):
+            if self.record_every:
+                _, _, *losses = search.measure(x, feature_x, state[0])
+                record.append((first, *(part.numpy() for part in (state[0], *losses))))
+            span = [tf.constant(n, tf.int32) for n in (first, min(first + every, steps), steps)]
+            state = search.descend(x, feature_x, state, *span, *walk)
+        z = state[0]
+        y, feature_y, residual, discrimination = (part.numpy() for part in search.measure(x, feature_x, z))
+        losses = {"residual": residual, "discrimination": discrimination}
+        losses |= scoring.local_losses(x, y, feature_x, feature_y)
+        if self.record_every:
+            record.append((steps, z.numpy(), residual, discrimination))
+        objective = np.array(self.weights[0]) * residual + np.array(self.weights[1]) * discrimination
+        return _Found(z.numpy(), y, losses, objective, record)
 
 
 def _better(one: _Found, other: _Found) -> _Found:
