@@ -129,10 +129,19 @@ def score(args) -> None:
     """Score images as they are read; a row for each, written at once."""
     from anogan_lib import files, thresholds
 
+    if args.resume and not args.csv:
+        raise ValueError("--resume goes on with a table of scores: name it with --csv FILE.")
     found_files = list(files.find(args.paths))
     detector = _load_detector(args)
     pictures = files.Pictures(args.overlays, detector) if args.overlays else None
-    rows: list[dict] = []
+    rows = files.rows_written(args.csv) if args.resume else []
+    before = {row["name"]: row["score"] for row in rows}
+    done = [each for each in found_files if each[0].as_posix() in before]
+    for file, _ in done[:1]:
+        _check_resumed(detector, file, before[file.as_posix()], args.csv)
+    for _, name in done if pictures else ():
+        pictures.name(name)
+    found_files = [each for each in found_files if each[0].as_posix() not in before]
     with ExitStack() as stack:
         if args.json:
             stack.callback(lambda: rows and files.write_json(args.json, _settings(detector) | {"images": rows}))
@@ -142,7 +151,9 @@ def score(args) -> None:
             kinds, labels = zip(*(files.kind_of(file) for file, _ in batch), strict=True)
             some = files.rows(found, [file.as_posix() for file, _ in batch], kinds, labels)
             # Opened only now: where nothing can be scored, an earlier file stays as it is.
-            write = write or (files.csv_writer(stack, args.csv) if args.csv else files.table_writer())
+            write = write or (
+                files.csv_writer(stack, args.csv, append=bool(rows)) if args.csv else files.table_writer()
+            )
             write(some)
             rows += some
             for i, (_, name) in enumerate(batch if pictures else ()):
@@ -156,6 +167,18 @@ def score(args) -> None:
             _complain(f"note: {drift}")
     written = "".join(f"; {path}" for path in (args.csv, args.json, args.overlays) if path)
     print(f"{len(rows)} images, {anomalous} anomalous (score above {detector.threshold:.4g}){written}")
+
+
+def _check_resumed(detector, file: Path, score: float, table) -> None:
+    """Refuses to go on with a table of another detector, or of other settings: one image is scored anew."""
+    from anogan_lib.datasets.images import read_image
+
+    now = float(detector.predict(read_image(file, detector.image_shape)[None]).scores[0])
+    if abs(now - score) > 1e-3 * max(abs(now), abs(score), 1e-3):
+        raise ValueError(
+            f"{table} was written by another detector or with other settings: {file} has the score {score:.4g} there "
+            f"and {now:.4g} now. Choose another --csv, or leave out --resume to write it anew."
+        )
 
 
 def evaluate(args) -> None:
@@ -303,6 +326,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--false-alarm-rate", type=float, metavar="A", help=rate)
     add("--csv", metavar="FILE", help=f"{table}; without it, a table is printed")
     add("--json", metavar="FILE", help="the same rows, with the threshold and the settings")
+    add("--resume", action="store_true", help="go on where an interrupted run stopped: rows in --csv FILE are kept")
     add(
         "--overlays",
         metavar="DIR",

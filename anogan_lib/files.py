@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,10 @@ def kind_of(file: Path) -> tuple[str | None, int | None]:
 
 
 def read_batches(files: list, image_shape) -> Iterator[tuple[list, np.ndarray]]:
-    """(files, images (n, H, W, C)) of what can be read; a line on standard error names what cannot."""
+    """(files, images (n, H, W, C)) of what can be read; a line on standard error names what cannot.
+
+    While one batch is looked at, the next is read.
+    """
 
     def read(file: tuple[Path, Path]):
         try:
@@ -84,9 +88,11 @@ def read_batches(files: list, image_shape) -> Iterator[tuple[list, np.ndarray]]:
             return error
 
     with ThreadPoolExecutor(4) as pool, tqdm(total=len(files), unit="image", desc="scoring") as bar:
-        for start in range(0, len(files), BATCH):
-            batch = files[start : start + BATCH]
-            images = list(pool.map(read, batch))
+        batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
+        batches.append([])
+        ahead = pool.map(read, batches[0])
+        for batch, following in pairwise(batches):
+            images, ahead = list(ahead), pool.map(read, following)
             for error in images:
                 if isinstance(error, ValueError):
                     complain(error)
@@ -129,13 +135,38 @@ def rows(found, names, kinds, labels) -> list[dict]:
     ]
 
 
-def csv_writer(stack: ExitStack, path):
-    """Opens a CSV file and writes its head; gives a function that writes rows, on disk when it returns."""
+def rows_written(path) -> list[dict]:
+    """The rows of a CSV file that an earlier run left; a torn last line is cut off. [] where there is no file."""
+    path = Path(path)
+    if not path.is_file():
+        return []
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    found = list(csv.DictReader(whole.decode("utf-8").splitlines(keepends=True)))
+    if found and tuple(found[0]) != COLUMNS:
+        raise ValueError(f"{path} is no table of scores: its columns are not {', '.join(COLUMNS)}.")
+    if whole != content:
+        path.write_bytes(whole)
+    numbers = ("score", "p_value", "residual", "discrimination")
+    return [
+        row
+        | {name: float(row[name]) for name in numbers}
+        | {"kind": row["kind"] or None, "label": int(row["label"]) if row["label"] else None}
+        for row in found
+    ]
+
+
+def csv_writer(stack: ExitStack, path, append: bool = False):
+    """Opens a CSV file and writes its head, or goes on behind its rows; gives a function that writes rows.
+
+    They are on disk when it returns.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = stack.enter_context(path.open("w", newline="", encoding="utf-8"))
+    file = stack.enter_context(path.open("a" if append else "w", newline="", encoding="utf-8"))
     writer = csv.DictWriter(file, COLUMNS)
-    writer.writeheader()
+    if not append:
+        writer.writeheader()
 
     def write(some: list[dict]) -> None:
         writer.writerows(some)
@@ -170,18 +201,23 @@ class Pictures:
         self.folder, self.used = Path(folder), set()
         self.threshold, self.vmax = detector.threshold, detector.map_scale
 
+    def name(self, name: Path) -> str:
+        """The name of the next pictures, unlike all before: a.png and a.jpg become a.png and a-2.png."""
+        stem = again = name.with_suffix("").as_posix()
+        count = 1
+        while {again, f"{again}_overlay"} & self.used:
+            count += 1
+            again = f"{stem}-{count}"
+        self.used |= {again, f"{again}_overlay"}
+        return again
+
     def write(self, name: Path, image, found, i: int) -> None:
         """Pictures of image (H, W, C), the i-th of the Prediction `found`."""
         from PIL import Image
 
         from anogan_lib import figures
 
-        stem = again = name.with_suffix("").as_posix()
-        count = 1
-        while {again, f"{again}_overlay"} & self.used:  # a.png and a.jpg become a.png and a-2.png
-            count += 1
-            again = f"{stem}-{count}"
-        self.used |= {again, f"{again}_overlay"}
+        again = self.name(name)
         path = self.folder / f"{again}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         scale = {"vmax": self.vmax, "threshold": self.threshold}
