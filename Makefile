@@ -6,7 +6,7 @@ NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help install lab demo test test-browser mutations lint notebooks student slides pictures quality weights
+.PHONY: help install lab demo test test-browser bench mutations lint notebooks student slides pictures quality weights
 
 help:
 	@echo "make install    the environment alone (.venv)"
@@ -14,6 +14,7 @@ help:
 	@echo "make demo       finds defects on hazelnuts with a ready detector; pictures in results/"
 	@echo "make test       every test, the notebooks among them"
 	@echo "make test-browser  the report and the interactive views in a real browser (needs Chromium on the machine)"
+	@echo "make bench      speed of the search beside the textbook loop (half an hour); results/bench/speed.json"
 	@echo "make mutations  puts six faults into a copy of the library: a notebook has to notice each (TURN=n tries two)"
 	@echo "make lint       style of code and notebooks"
 	@echo "make notebooks  runs the notebooks anew and keeps their outputs"
@@ -49,6 +50,9 @@ test-browser: $(STAMP) $(BROWSER_STAMP)
 $(BROWSER_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --editable '.[browser]'
 	@touch $@
+
+bench: $(STAMP)
+	$(BIN)/python -m tests.benchmarks.speed
 
 mutations: $(STAMP)
 	$(BIN)/python -m tests.mutations $(if $(TURN),--turn $(TURN))

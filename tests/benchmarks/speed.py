@@ -1,0 +1,287 @@
+"""How fast is the search for z? Side by side, in one run, with the same networks, images, starts and loss.
+
+    python -m tests.benchmarks.speed [--images 4] [--repeats 3] [--files 20000] [--out results/bench/speed.json]
+
+Measured are networks of the usual width (textbook.py), trained once on the shipped hazelnuts and kept, and then the
+ready detectors' own. A search's time is that in which *every* image reaches a loss no higher than the textbook loop
+ends with on it, or, "near", one within half a percent of it: the number of steps is raised until it does. The textbook
+loop runs whole once for each image; its further repetitions, whose steps all cost the same, are a fifth as long. On
+the ready networks its losses are those of the plain loop, which makes the same steps.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from anogan_lib import AnoGAN, cli, datasets, files
+from anogan_lib.encoder import train_encoder
+from tests.benchmarks import textbook
+
+ROOT = Path(__file__).resolve().parents[2]
+OUT = ROOT / "results" / "bench" / "speed.json"
+LAM = 0.1
+TRAINING_STEPS, BATCH = 1200, 8
+NEAR = 0.005  # "near" is a loss that is higher by no more than this share
+LADDER = [(n, 1) for n in (0, 5, 10, 15, 20, 25, 30, 40, 50, 60, 75, 100, 125, 150, 200, 300)] + [(150, 3), (200, 5)]
+
+
+def seconds(run) -> float:
+    begun = time.perf_counter()
+    run()
+    return time.perf_counter() - begun
+
+
+def repeated(run, times: int) -> list[float]:
+    return [seconds(run) for _ in range(times)]
+
+
+def summary(values) -> dict:
+    return {"median": float(np.median(values)), "least": float(np.min(values)), "most": float(np.max(values))}
+
+
+# ---- networks and machine
+
+
+def usual_detector(folder: Path, data) -> AnoGAN:
+    """A detector of the usual networks with an encoder, trained here where `folder` does not hold them yet."""
+    gan, encoder = textbook.build_gan(), folder / "encoder.keras"
+    epochs = -(-TRAINING_STEPS // (len(data.train) // BATCH))
+    if not (folder / "dcgan.json").is_file():
+        gan.train(data.train, epochs=epochs, batch_size=BATCH, checkpoint_dir=folder / "checkpoint")
+        gan.save(folder)
+    gan.generator.load_weights(folder / "generator.keras")
+    gan.discriminator.load_weights(folder / "discriminator.keras")
+    detector = AnoGAN(gan, lam=LAM, score="paper")
+    if not encoder.is_file():
+        detector.encoder, _ = train_encoder(gan, data.train, epochs=epochs, batch_size=BATCH)
+        detector.encoder.save(encoder)
+    detector.encoder = keras.models.load_model(encoder, compile=False)
+    return detector
+
+
+def peak_flops(dtype, size: int = 2048) -> float:
+    """Best of ten matrix products, in operations a second."""
+    a = tf.cast(tf.random.stateless_normal((size, size), (0, 0)), dtype)
+    product = tf.function(lambda a: tf.reduce_sum(tf.matmul(a, a)), jit_compile=False)
+    return 2 * size**3 / min(repeated(lambda: product(a).numpy(), 10))
+
+
+class PeakMemory:
+    """`with PeakMemory() as memory: ...`; then memory.mb is the most this process held meanwhile (Linux; else None)."""
+
+    def __enter__(self):
+        self._clear()
+        return self
+
+    def __exit__(self, *_):
+        status = Path("/proc/self/status")
+        lines = status.read_text().splitlines() if status.is_file() else []
+        self.mb = next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), None)
+
+    @staticmethod
+    def _clear() -> None:
+        with contextlib.suppress(OSError):  # not Linux: no peak is told
+            Path("/proc/self/clear_refs").write_text("5")
+
+
+# ---- the searches, against each other
+
+
+def against_the_loops(detector, images, repeats: int, whole: bool) -> dict:
+    """Every search on the same images. Times in milliseconds an image, spreads over the repetitions."""
+    search, count, options = detector.search, len(images), {"lam": LAM, "score": "paper"}
+    z = search.start(1, "random", 0, detector.seed)
+    losses, times, memories, said = {}, {}, {}, {}
+
+    def loop(kind, steps: int = textbook.STEPS) -> list[float]:
+        return [kind.run(x[None], z, steps) for x in images]
+
+    def invert(init: str, steps: int | None, restarts: int = 1) -> list[float]:
+        return detector.invert(images, init=init, steps=steps, restarts=restarts, **options).scores().tolist()
+
+    with PeakMemory() as memories["plain_loop"]:
+        plain = textbook.PlainSearch(search, (1 - LAM, LAM))
+        losses["plain_loop"] = loop(plain, 3) and loop(plain)
+        times["plain_loop"] = repeated(lambda: loop(plain), repeats)
+    with PeakMemory() as memories["textbook"]:
+        book = textbook.TextbookSearch(search, (1 - LAM, LAM))
+        loop(book, 3)
+        first = [seconds(lambda: losses.update(textbook=loop(book)))] if whole else []
+        part = repeated(lambda: loop(book, textbook.STEPS // 5), repeats - len(first))
+        times["textbook"] = first + [5 * each for each in part]
+    target = np.array(losses.setdefault("textbook", losses["plain_loop"]))
+    said["set_up_ms"] = 1000 * seconds(lambda: invert("random", 1))  # the graphs, once for each network
+    with PeakMemory() as memories["invert"]:
+        for init in ("random", "encoder"):
+            ladder = {plan: None for plan in LADDER}
+            for name, tolerance in ((f"{init}_start_near", NEAR), (f"{init}_start", 0.0)):
+                for plan, known in ladder.items():
+                    losses[name] = ladder[plan] = known or invert(init, *plan)
+                    excess = float((losses[name] / target).max() - 1)
+                    if excess <= tolerance:
+                        break
+                said[f"{name}_steps_and_restarts"], said[f"{name}_excess"] = plan, excess
+                said[f"{name}_reached"] = excess <= tolerance
+                times[name] = repeated(partial(invert, init, *plan), repeats)
+        losses["default"], losses["encoder_only"] = invert("random", None), invert("encoder", 0)
+        times["default"] = repeated(lambda: invert("random", None), repeats)
+        times["encoder_only"] = repeated(lambda: invert("encoder", 0), 5 * repeats)
+    spread = {name: summary(1000 * np.array(values) / count) for name, values in times.items()}
+    ms = {name: each["median"] for name, each in spread.items()}
+    said |= {f"{name}_ms": ms[name] for name in ms}
+    said |= {f"{name}_ratio": ms["textbook"] / ms[name] for name in ms}
+    said |= {f"{name}_ratio_plain": ms["plain_loop"] / ms[name] for name in ("random_start", "random_start_near")}
+    memory = {name: each.mb for name, each in memories.items()}
+    return said | {"losses": losses, "spread_ms": spread, "peak_memory_mb": memory, "lanes": search.lanes}
+
+
+# ---- where the time goes
+
+
+def layers_with_kernel(*networks) -> list:
+    return [layer for network in networks for layer in network.layers if getattr(layer, "kernel", None) is not None]
+
+
+def flops(layer) -> int:
+    """Multiplications and additions of one image's forward pass."""
+    rows = layer.input.shape if "Transpose" in type(layer).__name__ else layer.output.shape
+    return 2 * int(np.prod(layer.kernel.shape)) * int(np.prod(rows[1:-1]))
+
+
+def time_layer(layer, count: int, weights: bool) -> tuple[float, float]:
+    """Seconds forward, and seconds of the gradients: of the input, with `weights` of the kernel too."""
+    x = tf.random.stateless_normal((count, *layer.input.shape[1:]), (1, 1))
+
+    def backward(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(layer(x) ** 2)
+        return tape.gradient(loss, [x, layer.kernel.value] if weights else [x])
+
+    def best(run) -> float:
+        graph = tf.function(run, jit_compile=False)
+        graph(x)
+        return min(repeated(lambda: tf.nest.map_structure(lambda each: each.numpy(), graph(x)), 5))
+
+    forward, both = best(lambda x: layer(x)), best(backward)
+    return forward, max(both - forward, 0.0)
+
+
+def profile_search(detector, images) -> dict:
+    """Where a search step's time goes, layer by layer, and the share of the machine's peak that it reaches."""
+    search = detector.search
+    x = np.repeat(images[:1], search.lanes, axis=0)
+    options = {"lam": LAM, "score": "paper", "init": "random"}
+    detector.invert(x, steps=2, **options)
+    few, many = (min(repeated(partial(detector.invert, x, steps=n, **options), 3)) for n in (5, 25))
+    step = (many - few) / 20
+    rows = []
+    for layer in layers_with_kernel(search.generator, search.features):
+        forward, backward = time_layer(layer, search.lanes, weights=False)
+        rows.append({"layer": layer.name, "forward_ms": 1000 * forward, "backward_ms": 1000 * backward})
+    work = 2 * search.lanes * sum(map(flops, layers_with_kernel(search.generator, search.features)))
+    peaks = {name: peak_flops(name) for name in ("float32", "bfloat16", "float16")}
+    inside = sum(row["forward_ms"] + row["backward_ms"] for row in rows)
+    return {
+        "peak_share": work / step / peaks["float32"],
+        "matrix_product_gflops": {name: peak / 1e9 for name, peak in peaks.items()},
+        "step_ms": 1000 * step,
+        "gflop_in_a_step": work / 1e9,
+        "convolutions_share": min(1.0, inside / (1000 * step)),
+        "layers": rows,
+    }
+
+
+def profile_training(detector, data) -> dict:
+    """Of a training step: the convolutions' share, each timed alone, and the share spent waiting for input."""
+    gan = detector.gan
+    waited = worked = 0.0
+    batches = chain.from_iterable(gan.epoch_batches(data.train, 32, epoch) for epoch in range(6))
+    for i in range(6):
+        begun = time.perf_counter()
+        batch = next(batches)
+        got = time.perf_counter()
+        gan.train_step(batch)["g_loss"].numpy()
+        if i:  # the first makes the graph
+            waited, worked = waited + got - begun, worked + time.perf_counter() - got
+    g = [time_layer(layer, 32, True) for layer in layers_with_kernel(gan.trained)]
+    d = [time_layer(layer, 32, True) for layer in layers_with_kernel(gan.discriminator)]
+    # G draws twice and learns once; D sees real, generated and again generated images, each with gradients.
+    inside = sum(2 * f + b for f, b in g) + sum(3 * (f + b) for f, b in d)
+    step = worked / 5
+    return {
+        "step_ms": 1000 * step,
+        "convolutions_share": min(1.0, inside / step),
+        "input_wait_share": waited / (waited + worked),
+    }
+
+
+# ---- from a folder to a CSV file
+
+
+def from_disk(detector_folder: Path, data, counts) -> dict:
+    """Images a second and peak memory of `anogan score FOLDER --csv FILE`, for each number of files."""
+    said = {}
+    with tempfile.TemporaryDirectory() as folder:
+        datasets.write(data, Path(folder) / "data")
+        photos = sorted((Path(folder) / "data" / "test").rglob("*.png"))
+        for count in counts:
+            many = Path(folder) / str(count)
+            many.mkdir()
+            for i in range(count):
+                os.link(photos[i % len(photos)], many / f"{i}.png")
+            command = ["score", str(detector_folder), str(many), "--csv", str(many.with_suffix(".csv"))]
+            with PeakMemory() as memory:
+                spent = seconds(lambda: cli.main(command))  # noqa: B023
+            said[str(count)] = {"images_per_second": count / spent, "peak_memory_mb": memory.mb}
+    return said
+
+
+def main(argv=None) -> dict:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--images", type=int, default=4, help="held-out images")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--files", type=int, default=20000, help="files of the longest run from disk")
+    parser.add_argument("--ready", nargs="*", default=["hazelnut", "mnist-8"], help="ready detectors, beside the usual")
+    parser.add_argument("--out", type=Path, default=OUT)
+    args = parser.parse_args(argv)
+    data = datasets.load("hazelnut", size=64)
+    detector = usual_detector(args.out.parent / "networks", data)
+    held_out = np.linspace(0, len(data.test) - 1, args.images).astype(int)
+    images = data.test.images[held_out]
+    said = {"machine": {"cores": os.cpu_count(), "images": args.images, "repeats": args.repeats, "lam": LAM}}
+    said |= {"profile": profile_search(detector, images)}
+    said["peak_share"] = said["profile"]["peak_share"]
+    said |= {"training": profile_training(usual_detector(args.out.parent / "networks", data), data)}
+    said |= against_the_loops(detector, images, args.repeats, whole=True)
+    said["ready"] = {}
+    files.write_json(args.out, said)
+    for name in args.ready:
+        ready = AnoGAN.load(ROOT / "weights" / name)
+        other = datasets.load(name.replace("-", ":"), size=ready.image_shape[:2])
+        some = other.test.images[np.linspace(0, len(other.test) - 1, args.images).astype(int)]
+        said["ready"][name] = against_the_loops(ready, some, args.repeats, whole=False)
+        files.write_json(args.out, said)
+    said["folder"] = from_disk(ROOT / "weights" / "hazelnut", data, sorted({100, args.files}))
+    files.write_json(args.out, said)
+    for name, part in {"usual networks": said, **said["ready"]}.items():
+        print(f"\n{name}: milliseconds an image, and how many times faster than the textbook loop")
+        for way, ms in part["spread_ms"].items():
+            loss = np.mean(part["losses"][way])
+            print(f"  {way:<14}{ms['median']:>12.1f}{part[f'{way}_ratio']:>10.1f}   loss {loss:.2f}")
+    print(f"\n{said['profile']}\n{said['training']}\n{said['folder']}\nwritten to {args.out}")
+    return said
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
