@@ -56,7 +56,7 @@ class AnoGAN:
         gan: a trained DCGAN.
         lam: lambda, the weight of D against R, 0 to 1; None for the score's own (0.1 for "paper", else 0.5).
         score: "paper" (raw sums), "standardised" (R and D in spreads of normal images) or "best".
-        steps: steps of the search; None for the encoder alone where there is one and 100 from a random start, where not.
+        steps: steps of the search; None for the encoder alone where there is one, and 100 from a random start.
         feature_layer: which block of the discriminator is f: 1 nearest the image, -1 the deepest.
         seed: of the random starts.
         region: (H, W) bool, True where an anomaly matters; None for the whole image. Elsewhere every image, and every
