@@ -63,7 +63,7 @@ def usual_detector(folder: Path, data) -> AnoGAN:
     gan.discriminator.load_weights(folder / "discriminator.keras")
     detector = AnoGAN(gan, lam=LAM, score="paper")
     if not encoder.is_file():
-        detector.encoder, _ = train_encoder(gan, data.train, epochs=epochs, batch_size=BATCH)
+        detector.encoder, _ = train_encoder(gan, data.train, adapt=False, epochs=epochs, batch_size=BATCH)
         detector.encoder.save(encoder)
     detector.encoder = keras.models.load_model(encoder, compile=False)
     return detector
