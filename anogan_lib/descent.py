@@ -8,6 +8,7 @@ sums are then formed in the same order however the images are batched, and A(x) 
 bit.
 """
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -52,7 +53,10 @@ class LatentSearch:
     def __init__(self, generator, features, prior: str, region=None, elsewhere=None):
         self.generator, self.features, self.prior = generator, features, prior
         self.region, self.elsewhere = None if region is None else np.asarray(region)[..., None], elsewhere
-        self.lanes = _lanes(generator, features)
+
+    @cached_property
+    def lanes(self) -> int:
+        return _lanes(self.generator, self.features)
 
     @property
     def latent_dim(self) -> int:
