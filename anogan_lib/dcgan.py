@@ -314,15 +314,6 @@ class DCGAN(keras.Model):
         z = latent.draw(count, self.latent_dim, self.prior, (seed, 0))
         return self.generator(z, training=False).numpy()
 
-    def copy(self) -> "DCGAN":
-        """Another DCGAN with the same weights; the optimisers begin anew."""
-        other = type(self)(**self.settings)
-        for name in ("trained", "generator", "discriminator"):
-            getattr(other, name).set_weights(getattr(self, name).get_weights())
-        other.steps_done.assign(self.steps_done)
-        other.epochs_done.assign(self.epochs_done)
-        return other
-
     def save(self, folder) -> None:
         """Write generator.keras (averaged weights), discriminator.keras and dcgan.json into `folder`."""
         folder = Path(folder)

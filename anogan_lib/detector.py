@@ -3,22 +3,17 @@
 Schlegl et al. 2017 (arXiv 1703.05921); with an encoder, f-AnoGAN (Schlegl et al. 2019).
 """
 
-import json
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from anogan_lib import baselines, figures, inversion, localisation, metrics, scoring, thresholds
+from anogan_lib import baselines, figures, inversion, keeping, localisation, metrics, scoring, thresholds
 from anogan_lib.datasets.base import AnomalyDataset, Split, as_array, iterate_batches, labelled
 from anogan_lib.dcgan import DCGAN
 from anogan_lib.encoder import train_encoder
-from anogan_lib.networks import feature_extractor, save
-
-FORMAT = 1
-SETTINGS = ("lam", "score", "steps", "feature_layer", "seed")  # what detector.json keeps of the constructor's
+from anogan_lib.networks import feature_extractor
 
 
 @dataclass(frozen=True)
@@ -61,6 +56,10 @@ class AnoGAN:
         seed: of the random starts.
         region: (H, W) bool, True where an anomaly matters; None for the whole image. Elsewhere every image, and every
             G(z), is replaced by the generator's mean image: what lies there has no part in z, score or map.
+
+    Attributes:
+        gan: the DCGAN, as it was handed over.
+        generator: the G that z is searched in: the DCGAN's own, or the copy of it that learned along with the encoder.
     """
 
     def __init__(
@@ -77,9 +76,9 @@ class AnoGAN:
         self.score = score
         self.lam = scoring.DEFAULT_LAM[self.score] if lam is None else lam
         self.region = None if region is None else localisation.check_region(region, gan.image_shape)
-        self._use(gan)
+        self.gan, self.features = gan, feature_extractor(gan.discriminator, self.feature_layer)
         self.steps = steps
-        self.encoder: keras.Model | None = None
+        self.use(gan.generator)
         self.spreads: scoring.Standardisation | None = None
         self.aim: tuple[str, float] | None = None  # the score and lambda whose R and D the search weighs, once fixed
         self.map_scale = 1.0  # the value at which overlays saturate: 99.9 % of normal pixels lie below
@@ -87,11 +86,11 @@ class AnoGAN:
         self.calibration: dict[str, np.ndarray] | None = None  # losses and map peaks of the calibration images
         self.card: dict = {}  # what was written of a saved detector: data, command, results
 
-    def _use(self, gan: DCGAN):
-        """Search z in this DCGAN from now on."""
-        self.gan, self.features = gan, feature_extractor(gan.discriminator, self.feature_layer)
-        elsewhere = None if self.region is None else gan.sample(256).mean(axis=0)  # (H, W, C)
-        self.search = inversion.LatentSearch(gan.generator, self.features, gan.prior, self.region, elsewhere)
+    def use(self, generator: keras.Model, encoder: keras.Model | None = None):
+        """Search z in this G, from what this E says, from now on."""
+        self.generator, self.encoder = generator, encoder
+        elsewhere = None if self.region is None else self.gan.sample(256).mean(axis=0)  # (H, W, C)
+        self.search = inversion.LatentSearch(generator, self.features, self.gan.prior, self.region, elsewhere)
 
     @property
     def score(self) -> str:
@@ -125,10 +124,9 @@ class AnoGAN:
         return self.calibrate(data.calibration, false_alarm_rate)
 
     def fit_encoder(self, images, **options):
-        """Train E on normal images (N, H, W, C), and a copy of the DCGAN with it; options as in `train_encoder`."""
-        gan = self.gan.copy()
-        self.encoder, self.encoder_losses = train_encoder(gan, images, **options)
-        self._use(gan)
+        """Train E on normal images (N, H, W, C), and a copy of G with it; options as in `train_encoder`."""
+        encoder, generator, self.encoder_losses = train_encoder(self.gan, images, **options)
+        self.use(generator, encoder)
         self.spreads = self.calibration = None  # made with another way to z
         return self
 
@@ -339,62 +337,14 @@ class AnoGAN:
     # ---- keeping
 
     def save(self, folder, card: dict | None = None) -> None:
-        """Write the detector into `folder`: three networks as .keras, detector.json, calibration.npz.
+        """Write the detector into `folder`: its networks as .keras, detector.json, calibration.npz.
 
         Args:
             card: what is to be known of it (data, command, results ...), written to card.json.
         """
-        folder = Path(folder)
-        self.gan.save(folder)
-        if self.encoder is not None:
-            save(self.encoder, folder / "encoder.keras")
-        if self.calibration is not None:
-            np.savez_compressed(folder / "calibration.npz", **self.calibration)
-        if self.region is not None:
-            np.save(folder / "region.npy", self.region)
-        about = {
-            "format": FORMAT,
-            "settings": {name: getattr(self, name) for name in SETTINGS},
-            "false_alarm_rate": self.false_alarm_rate,
-            "aim": self.aim,
-            "spreads": self.spreads.spreads if self.spreads else None,
-            "map_scale": self.map_scale,
-            "encoder": self.encoder is not None,
-            "calibrated": self.calibration is not None,
-            "region": self.region is not None,
-        }
-        (folder / "detector.json").write_text(json.dumps(about, indent=1))
-        if card is not None:
-            written = {"written": time.strftime("%Y-%m-%d")} | card
-            (folder / "card.json").write_text(json.dumps(written, indent=1))
+        keeping.write(self, Path(folder), card)
 
     @classmethod
     def load(cls, folder, **settings) -> "AnoGAN":
         """A detector from what `save` wrote; `lam`, `score` and `steps` may be set anew."""
-        folder = Path(folder)
-        if not (folder / "detector.json").is_file():
-            raise FileNotFoundError(
-                f"{folder} holds no detector (detector.json is missing); `anogan train DATA --out {folder}` makes one."
-            )
-        about = json.loads((folder / "detector.json").read_text())
-        if about.get("format") != FORMAT:
-            raise ValueError(f"{folder} has format {about.get('format')}; this version reads format {FORMAT}.")
-        given = {name: value for name, value in settings.items() if value is not None}
-        if "score" in given and "lam" not in given and given["score"] != about["settings"]["score"]:
-            given["lam"] = None  # the other score's own lambda
-        if about.get("region"):
-            given["region"] = np.load(folder / "region.npy")
-        detector = cls(DCGAN.load(folder), **about["settings"] | given)
-        if (folder / "card.json").is_file():
-            detector.card = json.loads((folder / "card.json").read_text())
-        if about["encoder"]:
-            detector.encoder = keras.models.load_model(folder / "encoder.keras", compile=False)
-        if about["spreads"]:
-            detector.spreads = scoring.Standardisation({n: tuple(v) for n, v in about["spreads"].items()})
-        if about["calibrated"]:
-            with np.load(folder / "calibration.npz") as kept:
-                detector.calibration = {name: kept[name] for name in kept.files}
-        detector.aim = tuple(about["aim"]) if about["aim"] else None
-        detector.map_scale = about["map_scale"]
-        detector.false_alarm_rate = about["false_alarm_rate"]
-        return detector
+        return keeping.read(cls, Path(folder), {name: value for name, value in settings.items() if value is not None})

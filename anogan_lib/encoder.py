@@ -3,9 +3,9 @@
 Schlegl et al. 2019 (f-AnoGAN, Medical Image Analysis 54), training "izi_f": image -> z -> image, with the residual in
 the discriminator's feature space. There G and f are frozen and only E learns. Here two things are added, each of
 which can be left out. E is shown images with a patch of another one pasted in and has to explain the whole one, so that
-it learns to look past a defect. And once E is trained, G learns along for a while, as in ADGAN (Deecke et al. 2018): a
-GAN draws likely images, but was never asked to explain each one; adapted, it explains normal images that it has never
-seen far better.
+it learns to look past a defect. And once E is trained, a copy of G learns along for a while, as in ADGAN (Deecke et al.
+2018): a GAN draws likely images, but was never asked to explain each one; adapted, it explains normal images that it
+has never seen far better.
 """
 
 import keras
@@ -49,20 +49,21 @@ def train_encoder(
     width: int | None = None,
     learning_rate: float = 5e-4,
     verbose: bool = True,
-) -> tuple[keras.Model, list[float]]:
+) -> tuple[keras.Model, keras.Model, list[float]]:
     """Train E on normal images and on generated ones, whose z is known.
 
     Args:
-        gan: a trained DCGAN; with `adapt` its generator changes.
+        gan: a trained DCGAN; it stays as it is.
         images: normal images, (N, H, W, C) in [-1, 1]; an array, a split or a tf.data.Dataset.
-        adapt: afterwards let G learn along with E, for two thirds as many epochs. False, and patches=False, is
-            f-AnoGAN's training.
+        adapt: afterwards let a copy of G learn along with E, for two thirds as many epochs. False, and patches=False,
+            is f-AnoGAN's training.
         patches: show E images with a patch of another one, to be explained as if it were not there.
         epochs: passes over the images of E alone; None for as many as the DCGAN was given, at most about 3,000 steps.
         kappa: weight of the feature term.
 
     Returns:
-        E and its loss, a mean for each epoch.
+        E, the G that goes with it (the DCGAN's own, or the copy that learned along), and the loss, a mean for each
+        epoch.
     """
     split, count = as_source(images)
     batch_size = min(batch_size, count)
@@ -71,16 +72,19 @@ def train_encoder(
         epochs = max(1, min(DEFAULT_STEPS // steps_per_epoch, int(gan.epochs_done) or DEFAULT_STEPS))
     keras.utils.set_random_seed(gan.seed)
     encoder = build_encoder(gan.image_shape, gan.latent_dim, width or gan.settings["width"])
-    stages = [(epochs, encoder.trainable_variables)]
+    generator, stages = gan.generator, [(epochs, encoder.trainable_variables)]
     if adapt:
-        gan.generator.trainable = True
-        stages.append((max(1, 2 * epochs // 3), encoder.trainable_variables + gan.generator.trainable_variables))
+        gan.generator.trainable = True  # a copy of a frozen network could never learn
+        generator = keras.models.clone_model(gan.generator)
         gan.generator.trainable = False
+        generator.set_weights(gan.generator.get_weights())
+        stages.append((max(1, 2 * epochs // 3), encoder.trainable_variables + generator.trainable_variables))
+        generator.trainable = False
     losses: list[float] = []
     with tqdm(total=sum(each for each, _ in stages), desc="training encoder", unit="epoch", disable=not verbose) as bar:
         for epochs, variables in stages:
             schedule = keras.optimizers.schedules.CosineDecay(learning_rate, epochs * steps_per_epoch)
-            step = _training_step(gan, encoder, variables, schedule, kappa, patches)
+            step = _training_step(gan, generator, encoder, variables, schedule, kappa, patches)
             for _ in range(epochs):
                 first = len(losses) * steps_per_epoch
                 batches = gan.epoch_batches(split, batch_size, len(losses))
@@ -88,12 +92,12 @@ def train_encoder(
                 losses.append(float(np.mean([float(each) for each in totals])))
                 bar.set_postfix(loss=f"{losses[-1]:.4f}", refresh=False)
                 bar.update()
-    return encoder, losses
+    return encoder, generator, losses
 
 
-def _training_step(gan, encoder, variables, learning_rate, kappa, patches):
+def _training_step(gan, generator, encoder, variables, learning_rate, kappa, patches):
     """A function of a batch and the step's number that moves `variables` once and returns the loss."""
-    generator, features = gan.generator, feature_extractor(gan.discriminator, FEATURE_LAYER)
+    features = feature_extractor(gan.discriminator, FEATURE_LAYER)
     optimizer = keras.optimizers.Adam(learning_rate, beta_1=0.5)
     optimizer.build(variables)
 

@@ -28,9 +28,9 @@ def gan():
     return gan
 
 
-def left_over(gan, encoder, images):
+def left_over(gan, encoder, generator, images):
     """Mean squared difference of images and G(E(x))."""
-    y = gan.generator(onto_prior(encoder(images, training=False), gan.prior), training=False)
+    y = generator(onto_prior(encoder(images, training=False), gan.prior), training=False)
     return float(np.mean((images - y) ** 2))
 
 
@@ -44,26 +44,27 @@ def changed(before, network):
 
 def test_without_adapting_only_the_encoder_learns(gan):
     generator, discriminator = copies(gan.generator), copies(gan.discriminator)
-    _, losses = train_encoder(gan, discs(64, 0), epochs=40, adapt=False, verbose=False)
+    _, same, losses = train_encoder(gan, discs(64, 0), epochs=40, adapt=False, verbose=False)
+    assert same is gan.generator
     assert not any(changed(generator, gan.generator)) and not any(changed(discriminator, gan.discriminator))
     assert len(losses) == 40 and losses[-1] < losses[0]
 
 
 def test_adapted_generator_explains_images_never_seen_better(gan):
-    new, discriminator = discs(64, 5), copies(gan.discriminator)
+    new, generator, discriminator = discs(64, 5), copies(gan.generator), copies(gan.discriminator)
     options = {"epochs": 60, "learning_rate": 2e-3, "verbose": False}
-    alone, _ = train_encoder(gan, discs(64, 0), adapt=False, **options)
-    before = left_over(gan, alone, new)
-    together, losses = train_encoder(gan, discs(64, 0), **options)
-    assert left_over(gan, together, new) < 0.8 * before
+    alone, own, _ = train_encoder(gan, discs(64, 0), adapt=False, **options)
+    together, adapted, losses = train_encoder(gan, discs(64, 0), **options)
+    assert left_over(gan, together, adapted, new) < 0.8 * left_over(gan, alone, own, new)
     assert len(losses) == 100
+    assert any(changed(generator, adapted)) and not any(changed(generator, gan.generator)), "a copy learns along"
     assert not any(changed(discriminator, gan.discriminator)), "f is what the search is judged by"
 
 
 def test_the_same_seed_gives_the_same_encoder(gan):
-    one, _ = train_encoder(gan, discs(64, 0), epochs=2, adapt=False, verbose=False)
-    other, _ = train_encoder(gan, discs(64, 0), epochs=2, adapt=False, verbose=False)
-    plain, _ = train_encoder(gan, discs(64, 0), epochs=2, adapt=False, patches=False, verbose=False)
+    one, *_ = train_encoder(gan, discs(64, 0), epochs=2, adapt=False, verbose=False)
+    other, *_ = train_encoder(gan, discs(64, 0), epochs=2, adapt=False, verbose=False)
+    plain, *_ = train_encoder(gan, discs(64, 0), epochs=2, adapt=False, patches=False, verbose=False)
     assert not any(changed(copies(one), other))
     assert any(changed(copies(one), plain))
 
@@ -80,14 +81,16 @@ def test_a_patch_is_a_square_of_another_image():
         np.testing.assert_array_equal(patched[i][foreign[i]], (i - 1) % 200)
 
 
-def test_a_detector_adapts_a_copy_and_leaves_the_dcgan_it_was_given(gan):
+def test_a_detector_keeps_the_dcgan_beside_the_generator_that_learned_along(gan, tmp_path):
     before, samples = copies(gan.generator), gan.sample(4)
-    one = AnoGAN(gan)
-    one.fit_encoder(discs(64, 0), epochs=3, verbose=False)
-    other = AnoGAN(gan)
-    other.fit_encoder(discs(64, 0), epochs=3, verbose=False)
-    assert not any(changed(before, gan.generator)) and any(changed(before, one.gan.generator))
-    assert not any(changed(copies(one.gan.generator), other.gan.generator)), "the second one begins where the first did"
-    np.testing.assert_array_equal(gan.sample(4), samples)
+    one, other = (AnoGAN(gan).fit_encoder(discs(64, 0), epochs=3, verbose=False) for _ in range(2))
+    assert not any(changed(before, gan.generator)) and any(changed(before, one.generator))
+    assert not any(changed(copies(one.generator), other.generator)), "the second one begins where the first did"
     found = one.invert(discs(4, 7))
-    np.testing.assert_allclose(found.reconstruction, one.gan.generator(found.z, training=False), atol=1e-5)
+    np.testing.assert_allclose(found.reconstruction, one.generator(found.z, training=False), atol=1e-5)
+    one.save(tmp_path)
+    again = AnoGAN.load(tmp_path)
+    np.testing.assert_allclose(again.gan.sample(4), samples, atol=1e-5)
+    np.testing.assert_allclose(again.invert(discs(4, 7)).reconstruction, found.reconstruction, atol=1e-5)
+    AnoGAN(gan).save(tmp_path / "plain")
+    assert not (tmp_path / "plain" / "adapted.keras").exists()

@@ -120,7 +120,7 @@ def test_trace_records_the_search(detector, images):
 
 def test_what_is_found_is_what_the_formulas_say(detector, images):
     found = detector.invert(images)
-    np.testing.assert_allclose(found.reconstruction, detector.gan(found.z), atol=1e-5)
+    np.testing.assert_allclose(found.reconstruction, detector.generator(found.z), atol=1e-5)
     np.testing.assert_allclose(found.residual, np.abs(images - found.reconstruction).sum(axis=(1, 2, 3)), rtol=1e-4)
     f = [detector.features(each, training=False).numpy() for each in (images, found.reconstruction)]
     np.testing.assert_allclose(found.discrimination, np.abs(f[0] - f[1]).sum(axis=(1, 2, 3)), rtol=1e-3)

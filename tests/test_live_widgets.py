@@ -72,7 +72,7 @@ def test_the_walk_starts_at_an_images_z_and_goes_along_a_direction(walker, maske
     walker.position = [2.0, 0.0, -1.0]
     moved = z[7] + 2 * walker.spreads[0] * walker.directions[0] - walker.spreads[2] * walker.directions[2]
     np.testing.assert_allclose(walker.z, 2 * moved / np.linalg.norm(moved), atol=1e-5)  # latent_dim 4: radius 2
-    np.testing.assert_allclose(walker.image, np.asarray(masked_detector.gan(walker.z[None]))[0], atol=1e-5)
+    np.testing.assert_allclose(walker.image, np.asarray(masked_detector.generator(walker.z[None]))[0], atol=1e-5)
     np.testing.assert_array_equal(tiles(walker.picture)[0], to_uint8(walker.image))
     np.testing.assert_array_equal(tiles(walker.ends), to_uint8(masked_data.test.images[[2, 7]]))
     assert "at image 7 (good), moved +2.00 along direction 1, -1.00 along direction 3" in walker.caption

@@ -52,7 +52,7 @@ def tiles(sheet: dict) -> np.ndarray:
 
 def test_stepper_holds_the_searches_of_the_detector(stepper, detector, masked_data):
     for restart in (0, 1):
-        options = {"init": "random", "lam": 0.3, "seed": detector.seed + restart, "trace": True}
+        options = {"init": "random", "lam": 0.3, "seed": detector.seed + restart, "trace": True, "record_every": 5}
         trace = detector.invert(masked_data.test[:2], steps=20, **options).trace
         for i in (0, 1):
             run = stepper.runs[str(i)]
@@ -77,7 +77,7 @@ def test_pulls_are_those_of_finite_differences(stepper, detector, masked_data):
     spreads = [detector.spreads.spreads[name][1] for name in ("residual", "discrimination")]
 
     def losses(z):
-        y = np.asarray(detector.gan(z[None]))
+        y = np.asarray(detector.generator(z[None]))
         fx, fy = (np.asarray(detector.features(each)) for each in (x, y))
         return np.array([0.7 * np.abs(x - y).sum() / spreads[0], 0.3 * np.abs(fx - fy).sum() / spreads[1]])
 

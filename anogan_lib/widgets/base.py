@@ -22,8 +22,9 @@ def script(name: str) -> str:
     return f"const COLOURS = {json.dumps(figures.COLOURS)};\n" + "\n".join(parts)
 
 
-def style() -> str:
-    return (FOLDER / "base.css").read_text(encoding="utf-8")
+def style(*names: str) -> str:
+    """These style sheets, one after the other."""
+    return "\n".join((FOLDER / each).read_text(encoding="utf-8") for each in names)
 
 
 class View(anywidget.AnyWidget):
@@ -43,7 +44,7 @@ class View(anywidget.AnyWidget):
         problem: why the last action failed, one sentence, or "".
     """
 
-    _css = style()
+    _css = style("base.css")
     _label: str = tr.Unicode("").tag(sync=True)
     caption = tr.Unicode("").tag(sync=True)
     busy = tr.Bool(False).tag(sync=True)
@@ -67,10 +68,6 @@ class View(anywidget.AnyWidget):
 
     def _about(self) -> str:
         return ""
-
-    def still(self):
-        """The present state as a matplotlib Figure or a PIL image."""
-        raise NotImplementedError
 
     def _called(self, _, content: dict, _buffers) -> None:
         """One action that the browser asks for. What goes wrong is told there: nobody reads the kernel's log."""

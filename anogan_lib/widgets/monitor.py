@@ -11,7 +11,7 @@ from anogan_lib import figures, latent
 from anogan_lib.datasets.base import as_source, iterate_batches
 from anogan_lib.datasets.images import to_uint8
 from anogan_lib.dcgan import DEFAULT_STEPS, History
-from anogan_lib.widgets.base import FOLDER, View, number, script, sheet, style
+from anogan_lib.widgets.base import View, number, script, sheet, style
 
 EVERY = 0.5  # seconds from one look to the next at least
 SHARE = 0.03  # of the training time that looking may take
@@ -50,7 +50,7 @@ class TrainingMonitor(View):
         cost: the share of the training time that looking took.
     """
 
-    _esm, _css = script("monitor.js"), style() + (FOLDER / "live.css").read_text(encoding="utf-8")
+    _esm, _css = script("monitor.js"), style("base.css", "live.css")
     _label = tr.Unicode("Training of the DCGAN").tag(sync=True)
     _actions = ("start", "stop")
     _follows = ("running", "curve")

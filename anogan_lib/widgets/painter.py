@@ -5,7 +5,7 @@ import traitlets as tr
 
 from anogan_lib import figures, localisation
 from anogan_lib.datasets.images import from_uint8, to_uint8
-from anogan_lib.widgets.base import FOLDER, View, checked_images, number, script, sheet, style
+from anogan_lib.widgets.base import View, checked_images, number, script, sheet, style
 
 STEPS = 20  # of the search where there is no encoder
 LUMA = np.array([0.299, 0.587, 0.114])  # what a colour is worth in grey (ITU-R BT.601)
@@ -36,7 +36,7 @@ class DefectPainter(View):
         painted, reconstruction, map: the image with the strokes, and its G(z), (H, W, C); its anomaly map, (H, W).
     """
 
-    _esm, _css = script("painter.js"), style() + (FOLDER / "live.css").read_text(encoding="utf-8")
+    _esm, _css = script("painter.js"), style("base.css", "live.css")
     _label = tr.Unicode("Draw a defect").tag(sync=True)
     _actions = ("undo", "clear")
     _follows = ("answer",)

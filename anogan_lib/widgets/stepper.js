@@ -157,7 +157,7 @@ export default view((v) => {
   const starts = v.select("restart", "Start", []);
   const { steps, step_size, lam, restarts, init } = model.get("settings");
   const wanted = {
-    steps: v.number("Steps", steps, { min: 1, step: 1 }), step_size: v.number("Step size", step_size, { min: 0 }),
+    steps: v.number("Steps", steps, { min: 1, step: 1 }), step_size: v.number("Step size (empty: its own)", step_size ?? "", { min: 0 }),
     lam: v.number("Lambda", lam, { min: 0, max: 1 }), restarts: v.number("Starts", restarts, { min: 1, max: 8, step: 1 }),
   };
   const way = make("select", {}, make("option", { value: "random", textContent: "random" }));

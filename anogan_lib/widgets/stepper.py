@@ -11,7 +11,7 @@ from anogan_lib.datasets.images import from_uint8
 from anogan_lib.widgets.base import View, checked_images, number, script, sheet
 
 AHEAD = 4  # so many images, and no more, are searched before anyone asks
-
+FRAMES = 100  # a long search is recorded at about so many steps
 LIMIT = 4_500_000  # bytes of pictures sent to the browser; beyond them the search seen longest ago is dropped
 BATCH = 64
 SENTENCE = (
@@ -63,7 +63,7 @@ class InversionStepper(View):
     settings = tr.Dict(help="steps, step_size, init, lam and restarts of the next search").tag(sync=True)
     runs = tr.Dict().tag(sync=True)
 
-    def __init__(self, detector, images, steps=100, restarts=1, init=None, lam=None, step_size=0.05, names=None):
+    def __init__(self, detector, images, steps=100, restarts=1, init=None, lam=None, step_size=None, names=None):
         self.detector = detector
         self.images = checked_images(detector, images)
         names = getattr(images, "names", None) if names is None else names
@@ -87,17 +87,17 @@ class InversionStepper(View):
 
     def search_again(self, **settings) -> None:
         """Search anew, all that is named changed: steps, step_size, init, lam, restarts. Earlier runs are dropped."""
-        wanted = self.settings | settings
+        wanted = self.settings | {name: value for name, value in settings.items() if name != "lam" or value is not None}
         unknown = set(settings) - {"steps", "step_size", "init", "lam", "restarts"}
         if unknown:
             raise ValueError(
                 f"A search has steps, step_size, init, lam and restarts. Received: {', '.join(sorted(unknown))}."
             )
         for name in ("steps", "restarts"):
-            if wanted[name] != int(wanted[name]) or wanted[name] < 1:
+            if wanted[name] is None or wanted[name] != int(wanted[name]) or wanted[name] < 1:
                 raise ValueError(f"{name} is a whole number, at least 1. Received: {wanted[name]!r}.")
-        if not wanted["step_size"] > 0:
-            raise ValueError(f"step_size is above 0. Received: {wanted['step_size']!r}.")
+        if wanted["step_size"] is not None and not wanted["step_size"] > 0:
+            raise ValueError(f"step_size is above 0, or None for the search's own. Received: {wanted['step_size']!r}.")
         wanted |= {"steps": int(wanted["steps"]), "restarts": int(wanted["restarts"])}
         ahead = range(len(self.images)) if len(self.images) <= AHEAD else [self.index]
         found = {str(i): run for i, run in zip(ahead, self._search(list(ahead), wanted), strict=True)}
@@ -110,13 +110,13 @@ class InversionStepper(View):
     def _search(self, places: list[int], settings: dict) -> list[dict]:
         """One run for each of these images."""
         images = self.images[places]
-        options = {"steps": settings["steps"], "step_size": settings["step_size"], "lam": settings["lam"]}
+        options = {name: settings[name] for name in ("steps", "step_size", "lam")}
+        options |= {"trace": True, "record_every": max(1, settings["steps"] // FRAMES)}
         found = [
             self.detector.invert(
                 images,
                 init="random" if restart else settings["init"],
                 seed=self.detector.seed + restart,
-                trace=True,
                 **options,
             )
             for restart in range(settings["restarts"])

@@ -6,7 +6,7 @@ import traitlets as tr
 from anogan_lib import figures, latent
 from anogan_lib.datasets.base import Split
 from anogan_lib.datasets.images import from_uint8, to_uint8
-from anogan_lib.widgets.base import FOLDER, View, checked_images, number, script, sheet, style
+from anogan_lib.widgets.base import View, checked_images, number, script, sheet, style
 
 REACH = 3.0  # how far a direction's slider goes either way, in spreads of z
 DRAWN = 256  # samples from the prior that directions are taken from where there are no images
@@ -74,7 +74,7 @@ class LatentWalk(View):
     z is always brought back onto the prior: with prior "sphere" the way from one image to another follows the sphere.
     """
 
-    _esm, _css = script("walk.js"), style() + (FOLDER / "live.css").read_text(encoding="utf-8")
+    _esm, _css = script("walk.js"), style("base.css", "live.css")
     _label = tr.Unicode("Walk through latent space").tag(sync=True)
     _actions = ("look_ahead",)
     _follows = ("position", "between", "mix", "spread")
@@ -100,7 +100,8 @@ class LatentWalk(View):
             raise ValueError(f"At least one direction is wanted. Received: directions={directions}")
         if images is not None and self.gan is detector_or_gan:
             raise ValueError("Only a detector finds images' z: LatentWalk(detector, images). Received: a DCGAN.")
-        self._generator = tf.function(lambda z: self.gan.generator(z, training=False), reduce_retracing=True)
+        generator = detector_or_gan.generator  # a detector's may have learned along with its encoder
+        self._generator = tf.function(lambda z: generator(z, training=False), reduce_retracing=True)
         dim = self.gan.latent_dim
         if images is None:
             z = latent.draw(DRAWN, dim, self.gan.prior, (seed, 2)).numpy()

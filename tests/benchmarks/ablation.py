@@ -10,16 +10,12 @@ written to OUT/ablation.json, a whole one also to tests/benchmarks/ablation.json
 
 import argparse
 import json
-import os
-import subprocess
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from tests.benchmarks.quality import ONE_CORE, ROOT, commit
+from tests.benchmarks import apart
 
 KEPT = Path(__file__).with_suffix(".json")
 DIGITS = (2, 3, 4)
@@ -90,10 +86,9 @@ def measure(variant: str, digit: int, out: Path) -> dict:
         if variant == "as it is":
             detector.calibrate(data.calibration).save(base)
     options = SEARCHES.get(variant, {})
-    found = detector.invert(x, **options)
     if options:  # spreads of the same search
         detector.spreads = type(detector.spreads).of(detector.invert(data.validation.images[::3], **options).losses)
-        found = detector.invert(x, **options)
+    found = detector.invert(x, **options)
     told = {"auroc": metrics.auroc(labels, found.scores(detector.lam, "best"))}
     if variant == "as it is":
         told["instead"] = {name: metrics.auroc(labels, s) for name, s in other_scores(detector, data, found).items()}
@@ -102,6 +97,8 @@ def measure(variant: str, digit: int, out: Path) -> dict:
 
 def other_scores(detector, data, found) -> dict[str, np.ndarray]:
     """What an anomaly score might be made of: each (N,)."""
+    from scipy.ndimage import gaussian_filter
+
     from anogan_lib import AnoGAN, scoring
 
     x, y = found.images, found.reconstruction
@@ -109,7 +106,7 @@ def other_scores(detector, data, found) -> dict[str, np.ndarray]:
     mean, covariance = normal.z.mean(axis=0), np.cov(normal.z.T)
     away = found.z - mean
     shallow = AnoGAN(detector.gan, feature_layer=1)
-    shallow.encoder = detector.encoder
+    shallow.use(detector.generator, detector.encoder)
     return {
         "as in the paper: lambda 0.1, raw sums": found.scores(0.1, "paper"),
         "both sums standardised": found.scores(0.5, "standardised"),
@@ -121,7 +118,10 @@ def other_scores(detector, data, found) -> dict[str, np.ndarray]:
             (scoring.without_contrast(x) - scoring.without_contrast(y)) ** 2
         ).sum(axis=(1, 2, 3)),
         "R: 1 - SSIM": 1 - ssim(x, y),
-        "R: highest 16 pixels, brightness and contrast left in": scoring.top_mean(scoring.local_map(x, y), scoring.TOP),
+        "R: highest 16 pixels, brightness and contrast left in": scoring.top_mean(
+            np.abs(gaussian_filter(x - y, (0, scoring.SCORE_BLUR, scoring.SCORE_BLUR, 0))).squeeze(-1),
+            scoring.TOP,
+        ),
         "D: sum of absolute differences": found.discrimination,
         "D: of the first block, as best takes it": shallow.invert(x).losses["local_discrimination"],
         "prior: distance of z from normal images' z": np.einsum("ni,ij,nj->n", away, np.linalg.inv(covariance), away),
@@ -148,35 +148,18 @@ def file_of(variant: str, digit: int, out: Path) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=2, help="variants at a time, a core each")
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "bench")
+    parser.add_argument("--out", type=Path, default=apart.ROOT / "results" / "bench")
     parser.add_argument("--measure", nargs=2, metavar=("VARIANT", "DIGIT"), help="one variant, in this process")
     args = parser.parse_args()
     if args.measure:
         variant, digit = args.measure[0], int(args.measure[1])
-        (args.out / "ablation").mkdir(parents=True, exist_ok=True)
-        started = time.perf_counter()
-        told = measure(variant, digit, args.out) | {"commit": commit()}
-        told["seconds"] = round(time.perf_counter() - started)
-        file_of(variant, digit, args.out).write_text(json.dumps(told, indent=1))
-        return print(f"{variant}, digit {digit}: {told['auroc']:.3f} in {told['seconds']} s", flush=True)
-
-    def run(step):
-        words = [
-            sys.executable,
-            "-m",
-            "tests.benchmarks.ablation",
-            "--out",
-            str(args.out),
-            "--measure",
-            *map(str, step),
-        ]
-        return subprocess.run(words, cwd=ROOT, env=os.environ | ONE_CORE).returncode
-
+        told = apart.keep(file_of(variant, digit, args.out), lambda: measure(variant, digit, args.out))
+        return print(f"{variant}, digit {digit}: {told['auroc']:.3f} in {told['seconds']:.0f} s", flush=True)
     variants = [*GANS, *ENCODERS, *SEARCHES]
     for stage in (["as it is"], variants):  # the others draw on its networks
         steps = [(variant, digit) for variant in stage for digit in DIGITS]
-        with ThreadPoolExecutor(args.jobs) as pool:
-            list(pool.map(run, [step for step in steps if not file_of(*step, args.out).is_file()]))
+        missing = [step for step in steps if not file_of(*step, args.out).is_file()]
+        apart.run_each("tests.benchmarks.ablation", missing, args.out, args.jobs)
     told = {
         variant: [
             json.loads(path.read_text()) if (path := file_of(variant, d, args.out)).is_file() else None for d in DIGITS

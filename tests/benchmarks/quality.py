@@ -1,6 +1,6 @@
 """How well does the detector separate, beside honest baselines, on the same splits, in the same run?
 
-    python -m tests.benchmarks.quality [--only mnist:8 ...] [--jobs 2] [--out results/bench]
+    python -m tests.benchmarks.quality [--only mnist:8 ...] [--parts detector ...] [--jobs 2] [--out results/bench]
 
 A task is one data set and one seed. Each of its parts (detector, baselines, autoencoder, paper) is measured in a
 process of its own and written to a file in OUT/quality/; what is there is not measured again, so stop the run whenever
@@ -10,16 +10,14 @@ that is whole is also kept as tests/benchmarks/quality.json. One-class MNIST and
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.benchmarks import apart
+
 KEPT = Path(__file__).with_suffix(".json")
 MNIST = [(f"mnist:{digit}", 0) for digit in range(10)]
 TASKS = [
@@ -41,12 +39,15 @@ def detector_part(spec: str, data, seed: int, folder: Path) -> dict:
     """The default detector, trained from nothing on the training images."""
     from anogan_lib import DCGAN, AnoGAN
 
+    started = time.perf_counter()
     gan = DCGAN(image_shape=data.image_shape, flips=spec in FLIPS, seed=seed)
     gan.train(data.train, checkpoint_dir=folder / "checkpoint", verbose=False)
     detector = AnoGAN(gan, seed=seed).fit(data, verbose=False)
+    trained = round(time.perf_counter() - started, 1)
     detector.save(folder / "detector")
     found = detector.predict(data.test)
-    return figures(data.test, found.scores, found.maps) | {"trained_steps": int(gan.steps_done)}
+    about = {"trained_steps": int(gan.steps_done), "training_seconds": trained}
+    return figures(data.test, found.scores, found.maps) | about
 
 
 def baselines_part(spec: str, data, seed: int, folder: Path) -> dict:
@@ -86,13 +87,13 @@ def autoencoder_part(spec: str, data, seed: int, folder: Path) -> dict:
 
 
 def paper_part(spec: str, data, seed: int, folder: Path) -> dict:
-    """AnoGAN as published: 500 steps from a random start, lambda 0.1, raw sums; with the detector's own DCGAN."""
-    from anogan_lib import AnoGAN
+    """AnoGAN as published: 500 steps from a random start, lambda 0.1, raw sums; in the detector's DCGAN as trained."""
+    from anogan_lib import DCGAN, AnoGAN, inversion
 
-    detector = AnoGAN.load(folder / "detector", score="paper", steps=500)
+    detector = AnoGAN(DCGAN.load(folder / "detector"), lam=0.1, score="paper", seed=seed)
     chosen = by_class(data.test, PAPER_IMAGES, seed)
-    found = detector.invert(chosen, init="random")
-    return figures(chosen, found.scores(lam=0.1, score="paper"), found.maps())
+    found = detector.invert(chosen, **inversion.PAPER)
+    return figures(chosen, found.scores(), found.maps())
 
 
 PARTS = {"detector": detector_part, "baselines": baselines_part, "autoencoder": autoencoder_part, "paper": paper_part}
@@ -143,18 +144,8 @@ def measure(part: str, spec: str, seed: int, out: Path) -> None:
     from anogan_lib import datasets
 
     folder = folder_of(spec, seed, out)
-    folder.mkdir(parents=True, exist_ok=True)
-    started = time.perf_counter()
-    found = PARTS[part](spec, datasets.load(spec), seed, folder)
-    about = {"commit": commit(), "seed": seed, "seconds": round(time.perf_counter() - started, 1)}
-    (folder / f"{part}.json").write_text(json.dumps(found | about, indent=1))
-    print(f"{spec}, seed {seed}: {part} in {about['seconds']:.0f} s", flush=True)
-
-
-def commit() -> str:
-    """The commit that is measured; `+` where files differ from it."""
-    told = subprocess.run(["git", "describe", "--always", "--dirty=+"], cwd=ROOT, capture_output=True, text=True)
-    return told.stdout.strip() or "unknown"
+    told = apart.keep(folder / f"{part}.json", lambda: PARTS[part](spec, datasets.load(spec), seed, folder), seed=seed)
+    print(f"{spec}, seed {seed}: {part} in {told['seconds']:.0f} s", flush=True)
 
 
 def read(spec: str, seed: int, out: Path) -> dict[str, dict]:
@@ -226,8 +217,9 @@ def about(tasks: list[dict], seeds: list[int]) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", metavar="DATA", help="these data sets alone, for example mnist:8")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="these parts alone")
     parser.add_argument("--jobs", type=int, default=2, help="tasks at a time, a core each")
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "bench")
+    parser.add_argument("--out", type=Path, default=apart.ROOT / "results" / "bench")
     parser.add_argument("--measure", nargs=3, metavar=("PART", "DATA", "SEED"), help="one part, in this process")
     args = parser.parse_args()
     if args.measure:
@@ -236,15 +228,9 @@ def main() -> None:
     chosen = [task for task in TASKS if not args.only or task[0] in args.only]
     if not chosen:
         parser.error(f"--only names one of {', '.join(sorted({spec for spec, _ in TASKS}))}")
-    steps = [(part, *task) for part in PARTS for task in chosen if part in wanted(task[1])]
+    steps = [(part, *task) for part in args.parts for task in chosen if part in wanted(task[1])]
     missing = [step for step in steps if step[0] not in read(*step[1:], args.out)]
-
-    def run(step):
-        words = [sys.executable, "-m", "tests.benchmarks.quality", "--out", str(args.out), "--measure", *map(str, step)]
-        return subprocess.run(words, cwd=ROOT, env=os.environ | ONE_CORE).returncode
-
-    with ThreadPoolExecutor(args.jobs) as pool:
-        failed = [step for step, code in zip(missing, pool.map(run, missing), strict=True) if code]
+    failed = apart.run_each("tests.benchmarks.quality", missing, args.out, args.jobs)
     told = gather(args.out, "make quality")
     (args.out / "quality.json").write_text(json.dumps(told, indent=1))
     if all(list(read(spec, seed, args.out)) == wanted(seed) for spec, seed in TASKS):
@@ -281,7 +267,6 @@ def table(told: dict) -> str:
 
 
 PIXELS = (("hazelnut", "pixel_auroc"), ("magnetic_tile", "pixel_auroc"))
-ONE_CORE = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 if __name__ == "__main__":
     main()

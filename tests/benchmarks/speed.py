@@ -63,9 +63,9 @@ def usual_detector(folder: Path, data) -> AnoGAN:
     gan.discriminator.load_weights(folder / "discriminator.keras")
     detector = AnoGAN(gan, lam=LAM, score="paper")
     if not encoder.is_file():
-        detector.encoder, _ = train_encoder(gan, data.train, adapt=False, epochs=epochs, batch_size=BATCH)
-        detector.encoder.save(encoder)
-    detector.encoder = keras.models.load_model(encoder, compile=False)
+        trained, *_ = train_encoder(gan, data.train, adapt=False, epochs=epochs, batch_size=BATCH)
+        trained.save(encoder)
+    detector.use(gan.generator, keras.models.load_model(encoder, compile=False))
     return detector
 
 
