@@ -17,6 +17,7 @@ EVERY = 0.5  # seconds from one look to the next at least
 SHARE = 0.03  # of the training time that looking may take
 ROWS = 400  # of the curve at most; then two and two become one
 SAMPLES, JUDGED = 8, 32  # samples shown; images of each kind that D is asked about
+DEAF = "The cell that waits keeps Stop from being heard: interrupt the kernel, or write `await monitor` there."
 
 
 class TrainingMonitor(View):
@@ -26,7 +27,7 @@ class TrainingMonitor(View):
     >>> monitor                    # its button starts the training, and ends it after the present step
     >>> monitor.start()            # or from Python; the next cells run meanwhile
     >>> history = await monitor    # in a notebook: until it is done; meanwhile the buttons are heard
-    >>> history = monitor.wait()   # the same where nothing is to be heard, as in a script
+    >>> history = monitor.wait()   # in a script; in a notebook its cell keeps the buttons waiting as well
 
     Without a thread, as a callback, with all that `DCGAN.train` offers:
 
@@ -106,14 +107,21 @@ class TrainingMonitor(View):
         self._halt.set()
 
     def wait(self) -> History:
-        """Wait until the training ends: its history. An interrupt (Ctrl-C) ends it after the present step."""
+        """Wait until the training ends: its history. An interrupt (Ctrl-C) ends it after the present step.
+
+        For scripts. A notebook's kernel hears no button while this blocks, and the view says so: write `await monitor`.
+        """
         if self._over is None:
             raise ValueError("There is nothing to wait for: monitor.start() comes before monitor.wait().")
+        deaf = not self._over.is_set() and _in_a_loop()
         try:
+            self.problem = DEAF if deaf else self.problem
             self._over.wait()
         except KeyboardInterrupt:  # not `join`, which in Python 3.11 takes an interrupted thread for ended
             self.stop()
             self._over.wait()
+        if self.problem == DEAF:
+            self.problem = ""
         if self._error:
             raise self._error
         return self.history
@@ -122,7 +130,7 @@ class TrainingMonitor(View):
         return self._ended().__await__()
 
     async def _ended(self) -> History:
-        """As `wait`, but the kernel hears the browser meanwhile; a cell that blocks keeps the stop button waiting."""
+        """As `wait`, but the kernel hears the browser meanwhile."""
         while self._over and not self._over.is_set():
             try:
                 await asyncio.sleep(0.1)
@@ -225,3 +233,11 @@ class TrainingMonitor(View):
         axes["s"].set_axis_off()
         axes["s"].set_title("samples from the same z")
         return figure
+
+
+def _in_a_loop() -> bool:
+    """Whether an event loop runs this very thread, as it does in a notebook."""
+    try:
+        return asyncio.get_running_loop() is not None
+    except RuntimeError:
+        return False
