@@ -43,7 +43,7 @@ const contrast = (one, other) => {
 const theme = () => {
   const style = getComputedStyle(document.body);
   const read = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise;
-  const back = read("--jp-layout-color1", "#fff");
+  const back = read("--jp-layout-color1", "#fff"), mixed = {};
   return {
     back,
     text: read("--jp-ui-font-color1", "#212121"),
@@ -51,11 +51,12 @@ const theme = () => {
     line: read("--jp-border-color2", "#d0d0d0"),
     dark: luminance(rgbOf(back)) < 0.2,
     // The figures' own colour, moved towards the text's until it stands out from this background.
-    colour(name, least = 3) {
+    colour(name) {
+      if (mixed[name]) return mixed[name];
       const ground = rgbOf(back), far = this.dark ? 255 : 0;
       let rgb = rgbOf(COLOURS[name] ?? name);
-      for (let i = 0; i < 20 && contrast(rgb, ground) < least; i++) rgb = rgb.map((c) => c + 0.1 * (far - c));
-      return `rgb(${rgb.map(Math.round).join(",")})`;
+      for (let i = 0; i < 20 && contrast(rgb, ground) < 3; i++) rgb = rgb.map((c) => c + 0.1 * (far - c));
+      return (mixed[name] = `rgb(${rgb.map(Math.round).join(",")})`);
     },
   };
 };

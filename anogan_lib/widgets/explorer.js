@@ -71,7 +71,7 @@ export default view((v) => {
     c.arc(x(now.falseAlarm / normal), y(now.hit / anomalous), 5, 0, 7);
     c.fill();
     const other = { x: box.x + side + 54, y: 22, w: wide - side - 104, h: high - 60 }, [low, top] = extent(now.aurocs);
-    const [a, b] = axes(c, t, other, [0, 1], [low - 0.02, top + 0.02], { xlabel: "lambda", ylabel: "AUROC", xticks: 2, yticks: 4 });
+    const [a, b] = axes(c, t, other, [0, 1], [low - 0.02, top + 0.02], { xlabel: "lambda", ylabel: "AUROC", xticks: 2, yticks: 6 });
     path(c, Array.from(now.aurocs, (value, i) => [a(i / 100), b(value)]), t.colour("score"), { width: 2 });
     path(c, [[a(model.get("lam")), other.y], [a(model.get("lam")), other.y + other.h]], t.text, { dash: [3, 3], width: 1 });
     return `ROC curve, AUROC ${now.auroc.toFixed(3)}; the point at ${now.falseAlarm} of ${normal} false alarms and ${now.hit} of ${anomalous} hits. ` +
@@ -137,15 +137,20 @@ export default view((v) => {
     const { size, columns } = grid(wide), from = shrink(size, t), { scores, ranking, threshold } = now;
     if (from.image?.width !== c.canvas.width || from.image.height !== c.canvas.height) {
       from.image = new ImageData(c.canvas.width, c.canvas.height);
+      from.shown = [];
     }
-    const { image } = from, to = new Uint32Array(image.data.buffer); // the tiles' places stay, what lies there changes
+    // The tiles' places stay; copied is what lies there otherwise than before. Plain names make the loop a fast one.
+    const { image, shown, corner, pixels, wide: across, side, tall, dense } = from, { width, height } = image;
+    const to = new Uint32Array(image.data.buffer);
     for (let rank = 0; rank < count; rank++) {
-      const i = ranking[rank], [left, top] = from.corner(i, scores[i] > threshold ? 0 : 1);
-      const x = Math.round(((rank % columns) * (size + 4) + 2) * from.dense);
-      const y = Math.round((Math.floor(rank / columns) * (size + 6) + 2) * from.dense);
-      for (let row = 0; row < from.tall && y + row < image.height; row++) {
-        const source = (top + row) * from.wide + left, target = (y + row) * image.width + x;
-        for (let k = 0; k < from.side; k++) to[target + k] = from.pixels[source + k];
+      const i = ranking[rank], faint = scores[i] > threshold ? 0 : 1;
+      if (shown[rank] === 2 * i + faint) continue;
+      shown[rank] = 2 * i + faint;
+      const [left, top] = corner(i, faint), x = Math.round(((rank % columns) * (size + 4) + 2) * dense);
+      const y = Math.round((Math.floor(rank / columns) * (size + 6) + 2) * dense);
+      for (let row = 0; row < tall && y + row < height; row++) {
+        let source = (top + row) * across + left, target = (y + row) * width + x;
+        for (const end = source + side; source < end; ) to[target++] = pixels[source++];
       }
     }
     c.putImageData(image, 0, 0);

@@ -81,6 +81,7 @@ export default view((v) => {
       if (!here) return "No curves yet";
       const ends = [here.steps[0], here.steps.at(-1)], now = here.steps[step];
       let across;
+      const cursor = (b) => path(c, [[across(now), b.y], [across(now), b.y + b.h]], t.text, { dash: [3, 3], width: 1 });
       PLOTS.forEach(([name, title], k) => {
         const [low, high] = extent(here[name].flat()), room = 0.06 * (high - low || 1), b = box(wide, k);
         const scales = axes(c, t, b, ends, [low - room, high + room], { ylabel: title, xticks: -1 });
@@ -90,6 +91,7 @@ export default view((v) => {
           const look = i === r ? { dash: DASHES[name], width: 2 } : { dash: DASHES[name], width: 1, alpha: 0.45 };
           path(c, points, t.colour(name), look);
         });
+        cursor(b);
         c.fillStyle = t.text;
         c.beginPath();
         c.arc(across(now), scales[1](here[name][r][step]), 3.5, 0, 7);
@@ -106,7 +108,7 @@ export default view((v) => {
         c.lineTo(x(ends[1]), y(edge));
         c.fill();
       }
-      path(c, [[across(now), 18], [across(now), b.y + b.h]], t.text, { dash: [3, 3], width: 1 });
+      cursor(b);
       return `Curves of R, D, A and of the gradient's shares over ${here.steps.length} recorded steps. ${tell()}`;
     },
     {
