@@ -6,7 +6,7 @@ NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help install lab demo test test-browser bench mutations lint notebooks student slides pictures quality weights
+.PHONY: help install lab demo test test-browser bench mutations lint notebooks student slides pictures view-pictures quality weights
 
 help:
 	@echo "make install    the environment alone (.venv)"
@@ -21,6 +21,7 @@ help:
 	@echo "make student    the notebooks without their solutions, in results/student/"
 	@echo "make slides     the notebooks as slides, in results/slides/"
 	@echo "make pictures   draws the README's pictures anew (img/)"
+	@echo "make view-pictures  takes those of the interactive views (needs Chromium)"
 	@echo "make quality    detection quality beside baselines (hours; goes on where it was stopped); results/bench/quality.json"
 	@echo "make weights    trains the ready detectors of weights/ anew (hours on two CPU cores)"
 
@@ -79,6 +80,9 @@ pictures: $(STAMP)
 	$(BIN)/anogan demo
 	mkdir -p img
 	cp results/demo/overview.png results/demo/scores.png img/
+
+view-pictures: $(STAMP) $(BROWSER_STAMP)
+	$(BIN)/pytest tests/browser/pictures.py
 
 # The ready detectors, by the commands that their cards name.
 weights: $(STAMP)

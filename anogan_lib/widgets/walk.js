@@ -52,16 +52,17 @@ export default view((v) => {
   const photos = v.canvas(
     (wide) => side(wide) + small(wide) + 50,
     (c, wide, _high, t) => {
-      Object.assign(c, { imageSmoothingEnabled: false, fillStyle: t.text, font: "12px system-ui, sans-serif", textAlign: "center" });
-      const put = (sheet, i, x, y, size, title = "") => {
+      Object.assign(c, { imageSmoothingEnabled: false, fillStyle: t.text, font: "12px system-ui, sans-serif" });
+      const put = (sheet, i, x, y, size, title = "", textAlign = "center") => {
         if (sheet) c.drawImage(sheet.image, ...sheet.at(i), x, y, size, size);
-        c.fillText(title, x + size / 2, y - 6, size);
+        c.textAlign = textAlign;
+        c.fillText(title, x + { left: 0, center: 0.5, right: 1 }[textAlign] * size, y - 6, size + 8);
       };
       const [big, edge, tiny] = [side(wide), end(wide), small(wide)], left = (wide - big - 2 * edge - 24) / 2;
       const [a, b] = [...model.get("between")].map((i) => model.get("names")[i]), i = present();
-      put(sheets.ends, 0, left, 20 + (big - edge) / 2, edge, a);
+      put(sheets.ends, 0, left, 20 + (big - edge) / 2, edge, a, "left");
       put(i < 0 ? sheets.picture : sheets.ahead, Math.max(i, 0), left + edge + 12, 20, big, "G(z)");
-      put(sheets.ends, 1, left + edge + big + 24, 20 + (big - edge) / 2, edge, b);
+      put(sheets.ends, 1, left + edge + big + 24, 20 + (big - edge) / 2, edge, b, "right");
       for (let k = 0; k < 8; k++) put(sheets.around, k, left + k * (tiny + 4), big + 44, tiny);
       c.fillText("samples around z", left + big / 2 + edge + 12, big + 37);
       return `From ${a} to ${b}, and around. ${tell()}`;

@@ -1,29 +1,15 @@
 """The report in Chromium with the network off. `make test-browser` runs this; plain pytest leaves it out."""
 
-import shutil
-
 import pytest
-from playwright.sync_api import sync_playwright
 
 from anogan_lib import report
 
 
-@pytest.fixture(scope="module")
-def browser():
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert chromium, "Chromium is not on this machine; on Debian and Ubuntu: apt-get install chromium"
-    with sync_playwright() as playwright:
-        options = ["--no-sandbox", "--disable-gpu"]  # as root, and where there is no screen
-        browser = playwright.chromium.launch(executable_path=chromium, args=options)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def page(browser, masked_detector, masked_data, tmp_path):
+def page(chromium, masked_detector, masked_data, tmp_path):
     """The report, opened from its file by a browser that is offline; what it complains of is in page.complaints."""
     path = report.write(tmp_path / "report.html", masked_detector, masked_data)
-    context = browser.new_context(offline=True, viewport={"width": 1100, "height": 900})
+    context = chromium.new_context(offline=True, viewport={"width": 1100, "height": 900})
     page = context.new_page()
     page.complaints, page.requests = [], []
     page.on("console", lambda message: page.complaints.append(message.text))

@@ -1,4 +1,4 @@
-"""The search, lambda and the residual, worked as a person works them, in the notebooks that students open."""
+"""The search and lambda, worked as a person works them, in the notebooks 3 and 4; pages that need no kernel."""
 
 import re
 import time
@@ -7,43 +7,37 @@ import pytest
 from laboratory import Notebook
 
 CANVAS = "canvas => canvas.toDataURL()"
+SEARCH, LAMBDA = "03_latent_inverse_mapping.ipynb", "04_scores_and_thresholds.ipynb"
 
 
 @pytest.fixture(scope="module")
 def opened(lab, chromium):
-    """Opens a notebook and runs it whole, once for this file."""
+    """Opens a notebook and runs it whole, once for this file; one kernel at a time."""
     books: dict[str, Notebook] = {}
 
     def open(name: str) -> Notebook:
         if name not in books:
-            for book in books.values():  # one kernel at a time
-                book.close()
-            books.clear()
+            if books:
+                list(books.values())[-1].close()
             books[name] = lab.open(chromium, name)
             books[name].run()
         return books[name]
 
+    open.books = books
     yield open
-    for book in books.values():
-        book.close()
+    list(books.values())[-1].close()
 
 
 @pytest.fixture
 def search(opened):
-    book = opened("03_latent_inverse_mapping.ipynb")
+    book = opened(SEARCH)
     return book, book.view("Search for z, step by step")
 
 
 @pytest.fixture
 def lambdas(opened):
-    book = opened("04_scores_and_thresholds.ipynb")
+    book = opened(LAMBDA)
     return book, book.view("Lambda and threshold explorer")
-
-
-@pytest.fixture
-def residual(opened):
-    book = opened("05_visualization.ipynb")
-    return book, book.view("Residual over the image")
 
 
 def caption(view) -> str:
@@ -269,96 +263,25 @@ def test_lambda_goes_on_while_the_kernel_is_busy(lambdas):
     agrees(book, view, "explorer")
 
 
-# ---- notebook 5: the residual
-
-
-def test_opacity_cut_off_colours_and_outline_change_the_picture(residual):
-    book, view = residual
-    picture, seen = view.locator("canvas").first, set()
-    drag(book.page, view.get_by_role("slider", name="Cut-off", exact=True), 0.2)
-    for act in (
-        lambda: drag(book.page, view.get_by_role("slider", name="Opacity", exact=True), 0.0),
-        lambda: drag(book.page, view.get_by_role("slider", name="Opacity", exact=True), 1.0),
-        lambda: drag(book.page, view.get_by_role("slider", name="Cut-off", exact=True), 0.5),
-        lambda: view.get_by_role("combobox", name="Colours", exact=True).select_option(label="jet"),
-        lambda: view.get_by_role("combobox", name="Colours", exact=True).select_option(label="viridis"),
-        lambda: view.get_by_role("checkbox", name="Outline of the true defect", exact=True).uncheck(),
-        lambda: view.get_by_role("combobox", name="View", exact=True).select_option(label="side by side"),
-        lambda: view.get_by_role("combobox", name="View", exact=True).select_option(label="swipe"),
-        lambda: drag(book.page, view.get_by_role("slider", name="Swipe", exact=True), 0.9),
-    ):
-        act()
-        seen.add(picture.evaluate(CANVAS))
-    assert len(seen) == 9
-    assert "viridis, opacity 100 %" in caption(view)
-    agrees(book, view, "residual")
-    view.get_by_role("combobox", name="View", exact=True).select_option(label="overlay")
-
-
-def test_cut_off_leaves_fewer_pixels(residual):
-    book, view = residual
-    above = []
-    for share in (0.0, 0.3, 0.6):
-        drag(book.page, view.get_by_role("slider", name="Cut-off", exact=True), share)
-        above.append(float(re.search(r"([\d.]+) % of the pixels", caption(view))[1]))
-    assert above[0] == 100 and above[0] > above[1] > above[2]
-
-
-def test_pointer_and_arrow_keys_tell_a_pixel(residual):
-    book, view = residual
-    cells, picture = book.count(), view.locator("canvas").first
-    picture.scroll_into_view_if_needed()
-    box = picture.bounding_box()
-    book.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    x, y = map(int, re.search(r"Pixel (\d+), (\d+)", caption(view)).groups())
-    book.page.mouse.move(5, 5)
-    picture.focus()
-    book.page.keyboard.press("ArrowRight")
-    book.page.keyboard.press("ArrowDown")
-    for key in "abxm":
-        book.page.keyboard.press(key)
-    assert f"Pixel {x + 1}, {y + 1}: residual" in caption(view) and book.count() == cells
-    agrees(book, view, "residual")
-
-
-def test_another_image_needs_no_kernel(residual):
-    book, view = residual
-    book.send("import time; time.sleep(15)")
-    begun, names = (
-        time.monotonic(),
-        view.get_by_role("combobox", name="Image", exact=True).locator("option").all_inner_texts(),
-    )
-    for i in (0, len(names) - 1):
-        view.get_by_role("combobox", name="Image", exact=True).select_option(index=i)
-        assert caption(view).startswith(f"{names[i]}: score")
-    assert time.monotonic() - begun < 12
-    agrees(book, view, "residual")
-
-
-@pytest.mark.parametrize("name", ["03_latent_inverse_mapping", "04_scores_and_thresholds", "05_visualization"])
-def test_no_complaints(opened, name):
-    """Of the notebook that is open nothing may have been said; the others are asked when they are opened again."""
-    book = opened(f"{name}.ipynb")
-    assert book.complaints == []
+def test_no_complaints(opened):
+    assert {name: book.complaints for name, book in opened.books.items()} == {SEARCH: [], LAMBDA: []}
 
 
 # ---- the page that needs no kernel
 
 
-def test_exported_pages_work_with_the_network_off(opened, chromium):
-    book = opened("05_visualization.ipynb")
+def test_exported_pages_work_with_the_network_off(notebook_of_views, chromium):
+    book = notebook_of_views
     code = """
 import pathlib
-from anogan_lib.widgets import InversionStepper, LambdaExplorer
 pages = pathlib.Path("pages"); pages.mkdir(exist_ok=True)
-InversionStepper(detector, data.test[:2], steps=20, restarts=2, init="random").export_html(pages / "stepper.html")
-LambdaExplorer(detector, data.test, found).export_html(pages / "explorer.html")
-residual.export_html(pages / "overlay.html")
+for name in ("stepper", "explorer", "overlay"):
+    globals()[name].export_html(pages / f"{name}.html")
 print(pages.resolve())
 """
     folder = book.ask(code)
     for name, slider, word in (
-        ("stepper", "Search step", "step 20 of 20"),
+        ("stepper", "Search step", "step 100 of 100"),
         ("explorer", "Lambda", "Lambda 1,"),
         ("overlay", "Opacity", "opacity 100 %"),
     ):

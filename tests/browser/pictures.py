@@ -1,0 +1,65 @@
+"""Pictures of the six views, taken in JupyterLab as a reader sees them: `make view-pictures` writes img/view-*.png.
+
+No test: pytest lends its fixtures, and leaves a file of this name out unless it is named.
+"""
+
+import pytest
+from laboratory import ROOT, SET_UP, VIEWS
+from PIL import Image
+from test_live_views_in_browser import stroke, waited
+
+SIZE = {"width": 1000, "height": 1300}  # high enough for the highest view
+TRAINING = """gan = DCGAN((64, 64, 3), latent_dim=64, seed=0)
+monitor = widgets.TrainingMonitor(gan, data.train, held_back=data.validation, epochs=100)
+monitor"""
+PAINTED = ((0.33, 0.4), (0.5, 0.48), (0.62, 0.62)), ((0.36, 0.66), (0.5, 0.6))
+
+
+@pytest.fixture(scope="module")
+def book(lab, chromium):
+    book = lab.open(chromium, lab.write("pictures.ipynb", [SET_UP, *(VIEWS | {"TrainingMonitor": TRAINING}).values()]))
+    book.page.set_viewport_size(SIZE)
+    book.run()
+    yield book
+    book.close()
+
+
+def draw(book, view):
+    said = r"Nothing"
+    for places in PAINTED:
+        stroke(book.page, view.get_by_role("application"), *places)
+        said = waited(book, view, rf"^(?!{said})\d+ pixels drawn").split()[0]
+    book.page.mouse.move(2, 2)
+
+
+def train(book, view):
+    view.get_by_role("button", name="Train").click()
+    waited(book, view, r"^Step [4-9]\d\d of", 500_000)
+    view.get_by_role("button", name="Stop").click()
+    waited(book, view, "Stopped")
+
+
+# The view's accessible name; what Python sets before, or what a hand does.
+SCENES = {
+    "stepper": ("Search for z, step by step", "stepper.step = 9"),
+    "lambda": ("Lambda and threshold explorer", "explorer.lam = 0.3"),
+    "overlay": ("Residual over the image", "overlay.index, overlay.view = 40, 'side by side'"),
+    "walk": ("Walk through latent space", "walk.between, walk.mix, walk.position = (2, 7), 0.4, [1.5, 0, 0, 0, 0, 0]"),
+    "training": ("Training of the DCGAN", train),
+    "painter": ("Draw a defect", draw),
+}
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_picture(book, name):
+    label, scene = SCENES[name]
+    view = book.view(label)
+    if callable(scene):
+        scene(book, view)
+    else:
+        book.ask(scene)
+    book.page.wait_for_timeout(1000)
+    path = ROOT / "img" / f"view-{name}.png"
+    view.screenshot(path=path)
+    Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    assert path.stat().st_size < 150_000
