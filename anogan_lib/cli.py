@@ -142,6 +142,8 @@ def score(args) -> None:
     for _, name in done if pictures else ():
         pictures.name(name)
     found_files = [each for each in found_files if each[0].as_posix() not in before]
+    scores, anomalous = [row["score"] for row in rows], sum(row["verdict"] == "anomalous" for row in rows)
+    appended = bool(rows)
     with ExitStack() as stack:
         if args.json:
             stack.callback(lambda: rows and files.write_json(args.json, _settings(detector) | {"images": rows}))
@@ -151,22 +153,22 @@ def score(args) -> None:
             kinds, labels = zip(*(files.kind_of(file) for file, _ in batch), strict=True)
             some = files.rows(found, [file.as_posix() for file, _ in batch], kinds, labels)
             # Opened only now: where nothing can be scored, an earlier file stays as it is.
-            write = write or (
-                files.csv_writer(stack, args.csv, append=bool(rows)) if args.csv else files.table_writer()
-            )
+            write = write or (files.csv_writer(stack, args.csv, append=appended) if args.csv else files.table_writer())
             write(some)
-            rows += some
+            scores += [row["score"] for row in some]
+            anomalous += int(found.verdicts.sum())
+            if args.json:  # the only one that needs them all at once
+                rows += some
             for i, (_, name) in enumerate(batch if pictures else ()):
                 pictures.write(name, images[i], found, i)
-    if not rows:
+    if not scores:
         raise ValueError("Nothing could be scored: not one image could be read.")
-    anomalous = sum(row["verdict"] == "anomalous" for row in rows)
-    if len(rows) >= thresholds.ENOUGH_FOR_DRIFT:
-        p, drift = detector.drift([row["score"] for row in rows])
+    if len(scores) >= thresholds.ENOUGH_FOR_DRIFT:
+        p, drift = detector.drift(scores)
         if p < thresholds.DRIFT_LEVEL:
             _complain(f"note: {drift}")
     written = "".join(f"; {path}" for path in (args.csv, args.json, args.overlays) if path)
-    print(f"{len(rows)} images, {anomalous} anomalous (score above {detector.threshold:.4g}){written}")
+    print(f"{len(scores)} images, {anomalous} anomalous (score above {detector.threshold:.4g}){written}")
 
 
 def _check_resumed(detector, file: Path, score: float, table) -> None:

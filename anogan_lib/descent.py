@@ -3,9 +3,9 @@
 Steps ten times as large as usual, forgotten sooner and brought down to nothing along a half cosine, reach with a fifth
 of the paper's 500 what those reach.
 
-Every call of the networks has the same number of images, the lanes, filled up where there are fewer: the networks'
-sums are then formed in the same order however the images are batched, and A(x) is a function of x alone to the last
-bit.
+Every step is made for the same number of images, the lanes, filled up where there are fewer: the networks' sums are
+then formed in the same order however the images are batched. A difference in the seventh digit, as another order makes
+it, would grow from step to step; like this A(x) is a function of x alone.
 """
 
 from functools import cached_property
@@ -47,7 +47,7 @@ class LatentSearch:
         elsewhere: (H, W, C), what x and G(z) are replaced by outside the region.
 
     Attributes:
-        lanes: images in each call of the networks; a power of two, from the memory that a step takes.
+        lanes: images in each step; a power of two, from the memory that a step takes.
     """
 
     def __init__(self, generator, features, prior: str, region=None, elsewhere=None):

@@ -123,7 +123,7 @@ def invert(
         step_size: Adam's first step size, for a walk as in the paper; None for the short one.
         restarts: how many starts; from an encoder, the second and later ones are random.
         init: "random" or "encoder".
-        batch_size: images read at a time; how many go through the networks at once follows from the memory they take.
+        batch_size: images read at a time; how many of them are searched at once follows from the memory they take.
         trace: record z, R and D every `record_every` steps.
         about: `lam`, `score` and `spreads`, handed on to the Inversion.
     """
@@ -138,14 +138,15 @@ def invert(
     queries, parts = [], []
     with tqdm(desc="inverse mapping", unit="image", disable=not progress) as bar:
         for batch in iterate_batches(images, batch_size):
-            for first in range(0, len(batch), search.lanes):
-                count = len(batch[first : first + search.lanes])
-                x = search.within(tf.convert_to_tensor(_filled(batch[first : first + count], search.lanes)))
+            lanes = search.lanes if steps else len(batch)  # steps magnify what rounding does, one look does not
+            for first in range(0, len(batch), lanes):
+                count = len(batch[first : first + lanes])
+                x = search.within(tf.convert_to_tensor(_filled(batch[first : first + count], lanes)))
                 feature_x = search.features_of(x)
                 best = None
                 for restart in range(restarts):
                     way = init if restart == 0 else "random"
-                    z = search.start(search.lanes, way, restart, seed, x, encoder)
+                    z = search.start(lanes, way, restart, seed, x, encoder)
                     found = plan.run(x, feature_x, z, way)
                     best = found if best is None else _better(best, found)
                 queries.append(x.numpy()[:count])
