@@ -13,7 +13,6 @@ from anogan_lib import exercises as ex
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-COURSE = [path for path in NOTEBOOKS if path.name[:2] in ("00", "01", "02", "03", "04", "05", "07")]  # in the end, all
 UNCOMPARED = {"nbval-ignore-output", "source"}  # "source" prints lines of the library: compared, but says nothing
 CHECK = re.compile(r"^ex\.check_(\w+)\(", re.MULTILINE)
 
@@ -40,17 +39,12 @@ def shows_a_picture(cell: dict) -> bool:
     return any("image/png" in output.get("data", {}) for output in cell.get("outputs", ()))
 
 
-def every(notebooks):
-    return pytest.mark.parametrize("path", notebooks, ids=lambda path: path.stem)
-
-
-every_notebook, every_finished_notebook = every(NOTEBOOKS), every(COURSE)
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
 def test_there_is_one_for_each_step():
     numbers = [path.name[:2] for path in NOTEBOOKS]
-    assert len(set(numbers)) == len(numbers)
-    assert {"00", "01", "02", "03", "04", "05", "07"} <= set(numbers)
+    assert numbers == [f"{n:02d}" for n in range(8)]
 
 
 @every_notebook
@@ -107,17 +101,14 @@ def test_links_lead_somewhere():
     assert all(f"]({path.name})" in texts[FOLDER / "README.md"] for path in NOTEBOOKS)
 
 
-# ---- what only those of COURSE do as yet
-
-
-@every_finished_notebook
+@every_notebook
 def test_the_opening_table_links_the_glossary_and_tells_minutes(path):
     first = text(path)[0]
     assert re.search(r"^\| Words and symbols \|.*\]\(glossary\.md\)", first, re.MULTILINE)
     assert re.search(r"^\| Minutes on two CPU cores \| quick [\d.]+, full [\d.]+", first, re.MULTILINE)
 
 
-@every_finished_notebook
+@every_notebook
 def test_a_sentence_beside_every_picture_says_what_to_see(path):
     all_cells = cells(path)
     for i, cell in enumerate(all_cells):
@@ -126,7 +117,7 @@ def test_a_sentence_beside_every_picture_says_what_to_see(path):
             assert re.search(r"\*(See|Try)\b", "\n".join(beside)), cell["source"]
 
 
-@every_finished_notebook
+@every_notebook
 def test_headings_come_in_order(path):
     words = "\n".join(text(path))
     parts = ["## Summary", *(["## Exercise"] if CHECK.search("\n".join(c["source"] for c in code(path))) else [])]
@@ -134,7 +125,7 @@ def test_headings_come_in_order(path):
     assert places == sorted(places)
 
 
-@every_finished_notebook
+@every_notebook
 def test_every_exercise_has_question_first_attempt_hint_and_solution(path):
     all_cells, named = cells(path), []
     for i, cell in enumerate(all_cells):
@@ -154,7 +145,7 @@ def test_every_exercise_has_question_first_attempt_hint_and_solution(path):
     assert len(named) >= 4 or number in ("00", "07")
 
 
-@every_finished_notebook
+@every_notebook
 def test_what_is_folded_away_is_tagged(path):
     for cell in cells(path):
         assert ("<details" in cell["source"]) == ("solution" in cell["tags"])
