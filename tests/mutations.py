@@ -41,7 +41,7 @@ FAULTS = (
     Fault("mean for sum in R", "00_start_here", ((SUM, SUM.replace("ops.sum", "ops.mean")),)),
     Fault(
         "training mode in the search",
-        "00_start_here",
+        "03_latent_inverse_mapping",
         (
             ("self.generator(z, training=False)", "self.generator(z, training=True)"),
             ("self.generator.trainable = False", "pass"),  # frozen, it would not mind the mode
