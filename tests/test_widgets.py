@@ -142,6 +142,21 @@ def test_many_images_are_searched_when_they_are_shown(detector, masked_data):
     assert stepper.runs["30"]["residual"][0][-1] == pytest.approx(float(alone.residual[0]), rel=1e-3)
 
 
+def test_a_stepper_drops_what_was_seen_longest_ago(detector, masked_data, monkeypatch):
+    from anogan_lib.widgets import stepper as module
+
+    whole = InversionStepper(detector, masked_data.test[:4], steps=10)
+    size = len(whole.runs["0"]["sheet"]["data"])
+    monkeypatch.setattr(module, "LIMIT", 2.5 * size)
+    monkeypatch.setattr(module, "PIXELS", 16 * 16 * 5 * 2)
+    stepper = InversionStepper(detector, masked_data.test[:4], steps=10)
+    assert len(stepper.steps_recorded) == 11 and list(stepper.runs) == ["0", "3"]
+    stepper.index = 1
+    assert list(stepper.runs) == ["3", "1"]
+    stepper.search_again(restarts=2)
+    assert stepper.steps_recorded.tolist() == [0, 2, 4, 6, 8, 10] and list(stepper.runs) == ["1", "3"]
+
+
 def test_images_of_another_shape_are_refused(detector):
     for view in (InversionStepper, ResidualOverlay):
         with pytest.raises(ValueError, match="16, 16, 3"):

@@ -9,6 +9,9 @@ const make = (tag, properties = {}, ...children) => {
   return node;
 };
 
+// A control with its label before it.
+const labelled = (text, ...nodes) => make("label", { className: "anogan-field" }, make("span", { textContent: text }), ...nodes);
+
 // A figure for people, four digits, as `number` in base.py writes it.
 const figure = (value) => String(Number(Number(value).toPrecision(4)));
 
@@ -180,8 +183,7 @@ const view = (build) => ({
       input.addEventListener("change", () => model.save_changes());
       v.watch([name], show);
       show();
-      const field = make("label", { className: "anogan-field" }, make("span", { textContent: label }), input, output);
-      return Object.assign(field, { input, show });
+      return Object.assign(labelled(label, input, output), { input, show });
     };
     // A native drop-down for a trait; options are [value, text].
     v.select = (name, label, options) => {
@@ -195,7 +197,7 @@ const view = (build) => ({
       input.addEventListener("change", () => v.set(name, input.pairs[input.selectedIndex][0]));
       v.watch([name], show);
       fill(options);
-      const field = make("label", { className: "anogan-field" }, make("span", { textContent: label }), input);
+      const field = labelled(label, input);
       return Object.assign(field, { input, fill });
     };
     v.check = (name, label) => {
@@ -209,7 +211,7 @@ const view = (build) => ({
     // A number that no trait holds, such as the steps of a search to come: `field.input.value`.
     v.number = (label, value, { min = "", max = "", step = "any" } = {}) => {
       const input = make("input", { type: "number", value, min, max, step });
-      return Object.assign(make("label", { className: "anogan-field" }, make("span", { textContent: label }), input), { input });
+      return Object.assign(labelled(label, input), { input });
     };
     v.button = (text, act, label = text) => {
       const node = make("button", { type: "button", textContent: text, title: label });
@@ -239,6 +241,22 @@ const view = (build) => ({
       const image = await createImageBitmap(new Blob([sheet.data], { type: sheet.type }));
       const { columns, width, height } = sheet;
       return { ...sheet, image, at: (i) => [(i % columns) * width, Math.floor(i / columns) * height, width, height] };
+    };
+    // The sheets in these traits, by name, as they come; each has what it was made `of`. `then` is called for each.
+    v.sheets = (names, then = v.redraw) => {
+      const sheets = {};
+      for (const name of names) {
+        const load = async () => {
+          const of = model.get(name), sheet = of.pictures ?? of;
+          const decoded = sheet.data && (await v.sheet(sheet));
+          if (!decoded || of !== model.get(name)) return; // a newer one is under way
+          sheets[name] = { ...decoded, of };
+          then();
+        };
+        v.watch([name], load);
+        load();
+      }
+      return sheets;
     };
 
     // JupyterLab's command mode takes letters for itself (a and b insert cells): they end here.

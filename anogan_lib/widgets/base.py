@@ -136,6 +136,16 @@ def sheet(pictures: np.ndarray, columns: int | None = None, quality: int | None 
     return {"data": file.getvalue(), "type": kind} | shape
 
 
+def resized(pictures: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Pictures (N, H, W) or (N, H, W, 3) uint8 at another size; a pixel is the mean of those it covers."""
+    from PIL import Image
+
+    if pictures.shape[1:3] == (height, width):
+        return pictures
+    box = Image.Resampling.BOX
+    return np.stack([np.asarray(Image.fromarray(each).resize((width, height), box)) for each in pictures])
+
+
 def checked_images(detector, images) -> np.ndarray:
     """The images of an array, a split or a tf.data.Dataset as (N, H, W, C) of the detector's shape."""
     images = as_array(images)

@@ -104,7 +104,8 @@ export default view((v) => {
   const tally = () => [now.trueNormal, now.falseAlarm, now.missed, now.hit].forEach((n, i) => (cells[i].textContent = n));
 
   // ---- the gallery: all images, the highest score first; those called anomalous bright, the others faint
-  let small = null, tiles = null;
+  const sheets = v.sheets(["thumbnails"], () => gallery.draw());
+  let tiles = null;
   const grid = (wide) => {
     let size = Math.min(48, model.get("thumbnails").width);
     while (size > 16 && Math.ceil(count / Math.floor(wide / (size + 4))) * (size + 6) > 320) size--;
@@ -123,7 +124,7 @@ export default view((v) => {
       for (const faint of [0, 1]) {
         const [x, y] = corner(i, faint);
         c.globalAlpha = faint ? 0.35 : 1;
-        c.drawImage(small.image, ...small.at(i), x, y, side, side);
+        c.drawImage(sheets.thumbnails.image, ...sheets.thumbnails.at(i), x, y, side, side);
         c.globalAlpha = 1;
         c.fillStyle = t.colour(about.classes[about.labels[i]]);
         c.fillRect(x, y + side + dense, bad[i] ? side : side / 3, 3 * dense); // a bar for anomalous, a dash for normal
@@ -133,7 +134,7 @@ export default view((v) => {
     return (tiles = { key, dense, side, tall, corner, pixels, wide: canvas.width });
   };
   const gallery = v.canvas((wide) => { const g = grid(wide); return g.rows * (g.size + 6) + 4; }, (c, wide, _high, t) => {
-    if (!small) return "The gallery is being read";
+    if (!sheets.thumbnails) return "The gallery is being read";
     const { size, columns } = grid(wide), from = shrink(size, t), { scores, ranking, threshold } = now;
     if (from.image?.width !== c.canvas.width || from.image.height !== c.canvas.height) {
       from.image = new ImageData(c.canvas.width, c.canvas.height);
@@ -242,5 +243,4 @@ export default view((v) => {
   tally();
   link();
   report();
-  v.sheet(model.get("thumbnails")).then((sheet) => ((small = sheet), gallery.draw()));
 });

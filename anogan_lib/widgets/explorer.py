@@ -7,7 +7,7 @@ import traitlets as tr
 
 from anogan_lib import figures, metrics, scoring, thresholds
 from anogan_lib.datasets.base import as_array, labelled
-from anogan_lib.widgets.base import View, number, script, sheet
+from anogan_lib.widgets.base import View, number, resized, script, sheet
 
 LAMS = np.round(np.linspace(0, 1, 101), 2)
 RATES = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
@@ -256,10 +256,6 @@ def _roc(scores: np.ndarray, bad: np.ndarray) -> np.ndarray:
 
 def _thumbnails(images: np.ndarray) -> dict:
     """All images as one sheet of small ones."""
-    from PIL import Image
-
-    height, width = images.shape[1:3]
-    shrink = min(1.0, THUMBNAIL / max(height, width))
-    size = max(1, round(width * shrink)), max(1, round(height * shrink))
-    small = [Image.fromarray(figures.rgb(image)).resize(size, Image.Resampling.BOX) for image in images]
-    return sheet(np.stack([np.asarray(image) for image in small]), quality=80)
+    shrink = min(1.0, THUMBNAIL / max(images.shape[1:3]))
+    size = [max(1, round(side * shrink)) for side in images.shape[1:3]]
+    return sheet(resized(np.stack([figures.rgb(image) for image in images]), *size), quality=80)

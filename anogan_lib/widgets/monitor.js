@@ -2,13 +2,7 @@
 
 export default view((v) => {
   const { model } = v;
-  let sheet = null;
-  const load = async () => {
-    const wanted = model.get("samples"), decoded = await v.sheet(wanted);
-    if (wanted !== model.get("samples")) return;
-    sheet = decoded;
-    samples.draw();
-  };
+  const sheets = v.sheets(["samples"], () => samples.draw());
 
   // One plot: lines are [column of the curve, name, colour, dashes].
   const plot = (title, lines, range) =>
@@ -44,9 +38,9 @@ export default view((v) => {
       const tall = size(wide) + 4;
       Object.assign(c, { imageSmoothingEnabled: false, fillStyle: t.text, font: "12px system-ui, sans-serif" });
       c.fillText("Samples from the same eight z", 0, 12);
-      for (let i = 0; sheet && i < sheet.count; i++) {
+      for (let i = 0; sheets.samples && i < 8; i++) {
         const x = (i % across(wide)) * tall, y = 18 + Math.floor(i / across(wide)) * tall;
-        c.drawImage(sheet.image, ...sheet.at(i), x, y, size(wide), size(wide));
+        c.drawImage(sheets.samples.image, ...sheets.samples.at(i), x, y, size(wide), size(wide));
       }
       return `Eight samples after step ${model.get("steps_done")}`;
     },
@@ -71,7 +65,6 @@ export default view((v) => {
     v.redraw();
   };
   v.watch(["running", "curve", "steps_in_all"], show);
-  v.watch(["samples"], load);
   v.root.append(
     v.row(start, stop, bar),
     make("div", { className: "anogan-row" },
@@ -80,5 +73,4 @@ export default view((v) => {
     caption,
   );
   show();
-  load();
 });

@@ -7,7 +7,7 @@ import traitlets as tr
 
 from anogan_lib import figures
 from anogan_lib.datasets.images import from_uint8
-from anogan_lib.widgets.base import View, checked_images, number, script, sheet
+from anogan_lib.widgets.base import View, checked_images, number, resized, script, sheet
 
 COLOUR_MAPS = ("viridis", "magma", "cividis", "gray", "jet")  # jet last: its bright bands draw edges where are none
 VIEWS = ("overlay", "swipe", "side by side")
@@ -169,20 +169,10 @@ def _fit(images, similar, levels, masks) -> tuple[dict, dict]:
     if masks is not None:
         pictures["masks"] = np.asarray(masks).astype(np.uint8) * 255
     for quality, times in COARSENESS:
-        shown = {name: _smaller(each, times) for name, each in pictures.items()}
+        size = [max(1, side // times) for side in images.shape[1:3]]
+        shown = {name: resized(each, *size) for name, each in pictures.items()}
         exact = {"maps": None, "masks": None}
         sheets = {name: sheet(each, quality=exact.get(name, quality)) for name, each in shown.items()}
         if sum(len(each["data"]) for each in sheets.values()) <= BUDGET:
             break
     return sheets, shown
-
-
-def _smaller(pictures: np.ndarray, times: int) -> np.ndarray:
-    """(N, H, W) or (N, H, W, 3) uint8, so many times smaller; a pixel is the mean of those it covers."""
-    from PIL import Image
-
-    if times == 1:
-        return pictures
-    height, width = (max(1, side // times) for side in pictures.shape[1:3])
-    box = Image.Resampling.BOX
-    return np.stack([np.asarray(Image.fromarray(each).resize((width, height), box)) for each in pictures])

@@ -2,17 +2,11 @@
 
 export default view((v) => {
   const { model } = v;
-  const sheets = {};
+  const sheets = v.sheets(["picture", "similar", "overlay"]);
   const { width, height } = model.get("picture");
   const layer = make("canvas", { width, height }), ink = layer.getContext("2d", { willReadFrequently: true });
   const hand = { x: width / 2, y: height / 2, down: false, over: false }; // the brush, in pixels of the image
 
-  const load = async (name) => {
-    const wanted = model.get(name), decoded = await v.sheet(wanted);
-    if (wanted !== model.get(name)) return;
-    sheets[name] = decoded;
-    v.redraw();
-  };
   const unpack = () => {
     const { buffer, byteOffset, byteLength } = model.get("strokes");
     ink.putImageData(new ImageData(new Uint8ClampedArray(buffer, byteOffset, byteLength), width, height), 0, 0);
@@ -144,15 +138,11 @@ export default view((v) => {
   const brush = v.range("brush", "Brush", { min: 1, max: Math.round(width / 4), text: (size) => `${size} pixels` });
   v.watch(["opacity", "brush", "outline"], v.redraw);
   v.watch(["strokes"], unpack);
-  for (const name of ["picture", "similar", "overlay"]) {
-    v.watch([name], () => load(name));
-    load(name);
-  }
   v.root.append(
     make("div", { className: "anogan-row anogan-walk" },
       make("div", { className: "anogan-paint" }, make("figure", {}, make("figcaption", { textContent: "draw here" }), canvas), similar, map),
       make("div", { className: "anogan-grow anogan-sliders" }, brush, opacity,
-        v.row(make("label", { className: "anogan-field" }, make("span", { textContent: "Colour" }), colour), v.check("erase", "Erase"),
+        v.row(labelled("Colour", colour), v.check("erase", "Erase"),
           v.button("Undo", () => v.ask("undo")), v.button("Clear", () => v.ask("clear"))))),
     v.caption(),
   );

@@ -170,7 +170,7 @@ export default view((v) => {
     v.ask("search_again", { ...settings, init: way.value });
   });
   const form = make("details", {}, make("summary", { textContent: "Search again with other settings" }),
-    v.row(...Object.values(wanted), make("label", { className: "anogan-field" }, make("span", { textContent: "Start" }), way), again));
+    v.row(...Object.values(wanted), labelled("Start", way), again));
 
   const said = v.caption(["caption", "index", "step", "restart", "runs"], tell);
   const fit = () => {

@@ -11,7 +11,8 @@ from anogan_lib.datasets.images import from_uint8
 from anogan_lib.widgets.base import View, checked_images, number, script, sheet
 
 AHEAD = 4  # so many images, and no more, are searched before anyone asks
-FRAMES = 100  # a long search is recorded at about so many steps
+FRAMES = 100  # a long search is recorded at about so many steps; at fewer where its pictures would hold more than
+PIXELS = 2**22  # pixels of G(z) in all
 LIMIT = 4_500_000  # bytes of pictures sent to the browser; beyond them the search seen longest ago is dropped
 BATCH = 64
 SENTENCE = (
@@ -103,15 +104,16 @@ class InversionStepper(View):
         found = {str(i): run for i, run in zip(ahead, self._search(list(ahead), wanted), strict=True)}
         self.playing = False
         with self.hold_trait_notifications():
-            self.settings, self.runs = wanted, found
+            self.settings, self.runs = wanted, self._latest(found)
             self.restart = min(self.restart, wanted["restarts"] - 1)
             self.step = min(self.step, len(self._run["steps"]) - 1)
 
     def _search(self, places: list[int], settings: dict) -> list[dict]:
         """One run for each of these images."""
         images = self.images[places]
+        frames = min(FRAMES, max(2, PIXELS // (settings["restarts"] * images[0, ..., 0].size)))
         options = {name: settings[name] for name in ("steps", "step_size", "lam")}
-        options |= {"trace": True, "record_every": max(1, settings["steps"] // FRAMES)}
+        options |= {"trace": True, "record_every": max(1, settings["steps"] // frames)}
         found = [
             self.detector.invert(
                 images,
@@ -199,10 +201,13 @@ class InversionStepper(View):
             (run,) = self._search([self.index], self.settings)
         finally:
             self.busy = False
-        runs = self.runs | {str(self.index): run}
+        self.runs = self._latest(self.runs | {str(self.index): run})
+
+    def _latest(self, runs: dict) -> dict:
+        """As many of these runs, the latest first, as keep to the limit; the one shown always."""
         while len(runs) > 1 and sum(len(each["sheet"]["data"]) for each in runs.values()) > LIMIT:
-            del runs[next(iter(runs))]
-        self.runs = runs
+            del runs[next(place for place in runs if place != str(self.index))]
+        return runs
 
     @property
     def _run(self) -> dict:

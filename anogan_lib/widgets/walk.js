@@ -3,51 +3,40 @@
 export default view((v) => {
   const { model } = v;
   const count = model.get("position").length, levels = model.get("levels"), reach = model.get("reach");
-  const sheets = {}; // the decoded traits picture, ends, around and ahead
-
-  const load = async (name) => {
-    const wanted = model.get(name), decoded = await v.sheet(wanted.pictures ?? wanted);
-    if (wanted !== model.get(name)) return; // a newer one is under way
-    sheets[name] = Object.assign(decoded, { of: wanted });
+  const ahead = {}; // by slider: a pointer that passes over another one takes nothing away
+  const sheets = v.sheets(["picture", "ends", "around", "ahead"], () => {
+    if (sheets.ahead) ahead[sheets.ahead.of.control] = sheets.ahead;
     v.redraw();
     caption.show();
-  };
+  });
 
-  // ---- which of the pictures computed ahead is the present one, -1 for none
+  // ---- which of the pictures computed ahead is the present one
   const now = () => ({ position: model.get("position"), between: model.get("between"), mix: model.get("mix") });
   const but = (control, { position, between, mix }) => // the state without what this slider moves
     JSON.stringify([position.map((x, i) => (i === control ? 0 : x)), between, control === "mix" ? 0 : mix]);
-  const fits = (control) => {
-    const of = sheets.ahead?.of;
-    return of?.control === control && but(control, of) === but(control, now());
-  };
+  const fits = (control) => control in ahead && but(control, ahead[control].of) === but(control, now());
   const present = () => {
-    const control = sheets.ahead?.of.control;
-    if (control === undefined || !fits(control)) return -1;
-    const place = control === "mix" ? model.get("mix") : (model.get("position")[control] + reach) / (2 * reach);
-    const i = Math.round(place * (levels - 1));
-    return Math.abs(place * (levels - 1) - i) < 1e-6 ? i : -1;
+    for (const control of ["mix", ...model.get("position").keys()].filter(fits)) {
+      const place = control === "mix" ? model.get("mix") : (model.get("position")[control] + reach) / (2 * reach);
+      const i = Math.round(place * (levels - 1));
+      if (Math.abs(place * (levels - 1) - i) < 1e-6) return { sheet: ahead[control], i };
+    }
+    return null;
   };
   // What is not computed ahead is asked for, one question at a time; where the answer fails to come, again.
   let asked = -Infinity;
   const moved = () => {
     v.redraw();
     caption.show();
-    if (present() >= 0 || performance.now() - asked < 500) return;
+    if (present() || performance.now() - asked < 500) return;
     asked = performance.now();
     model.save_changes();
   };
-  v.watch(["picture"], () => {
-    asked = -Infinity;
-    load("picture");
-  });
-  v.watch(["ends"], () => load("ends"));
-  v.watch(["around"], () => load("around"));
-  v.watch(["ahead"], () => load("ahead"));
+  v.watch(["picture"], () => (asked = -Infinity));
   v.watch(["position", "between", "mix"], moved);
 
   // ---- pictures: where the way begins, G(z), where it ends; below, samples around
-  const side = (wide) => Math.min(0.48 * wide, 300), end = (wide) => Math.min(0.24 * wide, 130);
+  const side = (wide) => Math.min(0.48 * wide, 300), end = (wide) => Math.min((wide - side(wide) - 24) / 2, 130);
   const small = (wide) => (Math.min(wide, side(wide) + 2 * end(wide) + 24) - 28) / 8;
   const photos = v.canvas(
     (wide) => side(wide) + small(wide) + 50,
@@ -59,9 +48,9 @@ export default view((v) => {
         c.fillText(title, x + { left: 0, center: 0.5, right: 1 }[textAlign] * size, y - 6, size + 8);
       };
       const [big, edge, tiny] = [side(wide), end(wide), small(wide)], left = (wide - big - 2 * edge - 24) / 2;
-      const [a, b] = [...model.get("between")].map((i) => model.get("names")[i]), i = present();
+      const [a, b] = [...model.get("between")].map((i) => model.get("names")[i]), found = present();
       put(sheets.ends, 0, left, 20 + (big - edge) / 2, edge, a, "left");
-      put(i < 0 ? sheets.picture : sheets.ahead, Math.max(i, 0), left + edge + 12, 20, big, "G(z)");
+      put(found?.sheet ?? sheets.picture, found?.i ?? 0, left + edge + 12, 20, big, "G(z)");
       put(sheets.ends, 1, left + edge + big + 24, 20 + (big - edge) / 2, edge, b, "right");
       for (let k = 0; k < 8; k++) put(sheets.around, k, left + k * (tiny + 4), big + 44, tiny);
       c.fillText("samples around z", left + big / 2 + edge + 12, big + 37);
@@ -69,7 +58,7 @@ export default view((v) => {
     },
   );
   const tell = () => {
-    const i = present(), said = model.get("caption"), here = sheets.ahead?.of.captions[i] ?? said;
+    const found = present(), said = model.get("caption"), here = found?.sheet.of.captions[found.i] ?? said;
     return said.startsWith(here) ? said : here; // Python's says what lies around as well
   };
 
@@ -118,5 +107,4 @@ export default view((v) => {
       make("div", { className: "anogan-grow anogan-sliders" }, v.row(...choices), mix, ...directions, spread, v.row(home))),
     caption,
   );
-  for (const name of ["picture", "ends", "around"]) load(name);
 });

@@ -9,10 +9,10 @@ from PIL import Image
 from test_live_views_in_browser import stroke, waited
 
 SIZE = {"width": 1000, "height": 1300}  # high enough for the highest view
-TRAINING = """gan = DCGAN((64, 64, 3), latent_dim=64, seed=0)
+TRAINING = """gan = DCGAN((64, 64, 3), latent_dim=32, width=16, seed=0)
 monitor = widgets.TrainingMonitor(gan, data.train, held_back=data.validation, epochs=100)
 monitor"""
-PAINTED = ((0.33, 0.4), (0.5, 0.48), (0.62, 0.62)), ((0.36, 0.66), (0.5, 0.6))
+SCRATCH = (0.36, 0.38), (0.52, 0.5), (0.6, 0.66)
 
 
 @pytest.fixture(scope="module")
@@ -25,16 +25,15 @@ def book(lab, chromium):
 
 
 def draw(book, view):
-    said = r"Nothing"
-    for places in PAINTED:
-        stroke(book.page, view.get_by_role("application"), *places)
-        said = waited(book, view, rf"^(?!{said})\d+ pixels drawn").split()[0]
+    book.ask("painter.brush = 2")
+    stroke(book.page, view.get_by_role("application"), *SCRATCH)
+    waited(book, view, r"^\d+ pixels drawn")
     book.page.mouse.move(2, 2)
 
 
 def train(book, view):
     view.get_by_role("button", name="Train").click()
-    waited(book, view, r"^Step [4-9]\d\d of", 500_000)
+    waited(book, view, r"^Step [3-9]\d\d of", 500_000)
     view.get_by_role("button", name="Stop").click()
     waited(book, view, "Stopped")
 
@@ -43,7 +42,7 @@ def train(book, view):
 SCENES = {
     "stepper": ("Search for z, step by step", "stepper.step = 9"),
     "lambda": ("Lambda and threshold explorer", "explorer.lam = 0.3"),
-    "overlay": ("Residual over the image", "overlay.index, overlay.view = 40, 'side by side'"),
+    "overlay": ("Residual over the image", "overlay.index, overlay.view = 80, 'side by side'"),
     "walk": ("Walk through latent space", "walk.between, walk.mix, walk.position = (2, 7), 0.4, [1.5, 0, 0, 0, 0, 0]"),
     "training": ("Training of the DCGAN", train),
     "painter": ("Draw a defect", draw),
@@ -61,5 +60,5 @@ def test_picture(book, name):
     book.page.wait_for_timeout(1000)
     path = ROOT / "img" / f"view-{name}.png"
     view.screenshot(path=path)
-    Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
-    assert path.stat().st_size < 150_000
+    if path.stat().st_size > 150_000:
+        Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
