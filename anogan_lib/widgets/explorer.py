@@ -110,6 +110,8 @@ class LambdaExplorer(View):
         """
         shape = (len(self._scores), len(LAMS))
         bad = self.labels == 1
+        shares = np.stack([bad & (self.kinds == kind) for kind in self._bad_kinds]).astype(float)
+        shares /= shares.sum(axis=1, keepdims=True)  # (K, N): what each image adds to the hit rate of its kind
         rows = {
             "scores": np.zeros((*shape, len(bad)), "float32"),
             "thresholds": np.zeros((*shape, len(self.rates)), "float32"),
@@ -128,9 +130,9 @@ class LambdaExplorer(View):
                     threshold = thresholds.conformal(normal, rate)
                     verdicts = threshold.verdicts(scores)
                     rows["thresholds"][s, i, f] = threshold.value
-                    rows["counts"][s, i, f] = [metrics.confusion(self.labels, verdicts)[name] for name in COUNTS]
-                    hits = metrics.hit_rate_by_kind(self.labels, verdicts, self.kinds)
-                    rows["hit_rates"][s, i, f] = [hits[kind] for kind in self._bad_kinds]
+                    counts = metrics.confusion(self.labels, verdicts)
+                    rows["counts"][s, i, f] = [counts[name] for name in COUNTS]
+                    rows["hit_rates"][s, i, f] = shares @ verdicts
         return rows
 
     # ---- the state
