@@ -3,7 +3,8 @@
 export default view((v) => {
   const { model } = v;
   const run = () => model.get("runs")[model.get("index")];
-  const at = () => [model.get("restart"), model.get("step")];
+  // Start and step; a shorter search comes before Python has brought both back into it.
+  const at = () => [Math.min(model.get("restart"), run()?.score.length - 1), Math.min(model.get("step"), last())];
   let pictures = null;
 
   const decode = async () => {
@@ -170,7 +171,7 @@ export default view((v) => {
     v.ask("search_again", { ...settings, init: way.value });
   });
   const form = make("details", {}, make("summary", { textContent: "Search again with other settings" }),
-    v.row(...Object.values(wanted), labelled("Start", way), again));
+    v.row(...Object.values(wanted), labelled("First start", way), again));
 
   const said = v.caption(["caption", "index", "step", "restart", "runs"], tell);
   const fit = () => {

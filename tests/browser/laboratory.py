@@ -1,5 +1,7 @@
 """What the browser tests work with: a notebook open in JupyterLab, and one notebook of all six views."""
 
+import contextlib
+import secrets
 import time
 from pathlib import Path
 
@@ -52,7 +54,7 @@ class Notebook:
     """One notebook open in JupyterLab; `complaints` holds what the page had to say on its console."""
 
     def __init__(self, lab: Lab, page, name: str):
-        self.page, self.complaints = page, []
+        self.page, self.folder, self.complaints = page, lab.folder, []
         page.set_default_timeout(60_000)
         page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -103,11 +105,24 @@ class Notebook:
             code,
         )
 
-    def send(self, code: str) -> None:
-        """As `ask`, without waiting for it."""
+    @contextlib.contextmanager
+    def busy(self):
+        """The kernel works at something else for as long as the block lasts."""
+        begun, ended = (self.folder / f"{secrets.token_hex(4)}-{word}" for word in ("begun", "ended"))
+        code = f"""
+import pathlib
+pathlib.Path({str(begun)!r}).touch()
+while not pathlib.Path({str(ended)!r}).exists():
+    pass
+"""
         self.page.evaluate(
             "code => void jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({ code })", code
         )
+        self._until(begun.exists, 60)
+        try:
+            yield
+        finally:
+            ended.touch()
 
     def view(self, label: str):
         """The view whose accessible name is this, scrolled to."""

@@ -8,6 +8,7 @@ what is asserted is a ratio of one run, since machines are not quiet. Then what 
 the lift of the brush to the verdict; and the share of its time that a training spends on being watched.
 """
 
+import contextlib
 import json
 import os
 import statistics
@@ -132,11 +133,6 @@ def timed(book, name: str) -> float:
     return written(book, name)
 
 
-def keep_busy(book, seconds: int) -> None:
-    book.send(f"import time\nend = time.time() + {seconds}\nwhile time.time() < end: pass")
-    book.page.wait_for_timeout(500)
-
-
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "kernel busy"])
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_view_answers_each_key(book, name, busy):
@@ -148,10 +144,8 @@ def test_a_view_answers_each_key(book, name, busy):
     slider.focus()
     book.page.keyboard.press("Home")
     view.evaluate(WATCH, [label, canvases])
-    if busy:
-        keep_busy(book, 15)
-    timed(book, f"{name}, {'kernel busy' if busy else 'idle'}")
-    book.ask("pass")  # waits for it
+    with book.busy() if busy else contextlib.nullcontext():
+        timed(book, f"{name}, {'kernel busy' if busy else 'idle'}")
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -170,9 +164,8 @@ def test_a_walk_in_hand(book):
     view = book.view("Walk through latent space")
     ready(book, view, "Direction 1")
     view.evaluate(WATCH_WORDS, "input")
-    keep_busy(book, 15)
-    timed(book, "walk, kernel busy")
-    book.ask("pass")
+    with book.busy():
+        timed(book, "walk, kernel busy")
 
 
 def test_from_lift_to_verdict(book):
