@@ -31,6 +31,7 @@ def _terms(mean, square, x, y, fx, fy, kappa):
         "the feature term is missing: this is izi, whose pictures blur": lambda *case: _izi_f(*case[:4], 0),
         "the image term is missing": lambda x, y, fx, fy, kappa: kappa * _izi_f(fx, fy, x, y, 0),
         "kappa is on the wrong term: it weighs the features": lambda x, y, fx, fy, kappa: _izi_f(fx, fy, x, y, kappa),
+        "kappa, the weight of the feature term, is missing": lambda *case: _izi_f(*case[:4], 1),
         "these are sums; means keep both terms on one scale": lambda *case: _terms(np.sum, np.square, *case),
         "these are absolute values; this loss takes squares": lambda *case: _terms(np.mean, np.abs, *case),
     },
@@ -62,6 +63,7 @@ def _moved(variables, encoder, generator, features) -> list[int]:
     otherwise="some of these variables should not be there, or some are missing",
     mistakes={
         "G would learn to draw whatever E asks for, defects too": lambda e, g, f: _trainable(e, g),
+        "this is G alone, which is frozen, and E would stay as it began": lambda e, g, f: _trainable(g),
         "f would learn to see no difference": lambda e, g, f: _trainable(e, f),
         "all three would learn: freeze G and f": lambda e, g, f: _trainable(e, g, f),
         "E's moving statistics have no gradient: trainable_variables": lambda e, g, f: e.variables,
