@@ -14,7 +14,7 @@ AHEAD = 4  # so many images, and no more, are searched before anyone asks
 FRAMES = 100  # a long search is recorded at about so many steps; at fewer where its pictures would hold more than
 PIXELS = 2**22  # pixels of G(z) in all
 LIMIT = 4_500_000  # bytes of pictures sent to the browser; beyond them the search seen longest ago is dropped
-BATCH = 64
+BATCH = 128  # frames looked at together: a search of one image takes one call
 SENTENCE = (
     "{name}: step {step} of {last}, {start}. Residual loss R {residual}, discrimination loss D {discrimination}, "
     "score A {score} at lambda {lam}. Of the gradient's pull, {share} % is R's; the cosine between the two is {cosine}."
