@@ -143,7 +143,6 @@ def score(args) -> None:
         pictures.name(name)
     found_files = [each for each in found_files if each[0].as_posix() not in before]
     scores, anomalous = [row["score"] for row in rows], sum(row["verdict"] == "anomalous" for row in rows)
-    appended = bool(rows)
     with ExitStack() as stack:
         if args.json:
             stack.callback(lambda: rows and files.write_json(args.json, _settings(detector) | {"images": rows}))
@@ -153,7 +152,9 @@ def score(args) -> None:
             kinds, labels = zip(*(files.kind_of(file) for file, _ in batch), strict=True)
             some = files.rows(found, [file.as_posix() for file, _ in batch], kinds, labels)
             # Opened only now: where nothing can be scored, an earlier file stays as it is.
-            write = write or (files.csv_writer(stack, args.csv, append=appended) if args.csv else files.table_writer())
+            write = write or (
+                files.csv_writer(stack, args.csv, append=bool(before)) if args.csv else files.table_writer()
+            )
             write(some)
             scores += [row["score"] for row in some]
             anomalous += int(found.verdicts.sum())

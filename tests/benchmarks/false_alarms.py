@@ -8,16 +8,15 @@ number. Both are printed.
 """
 
 import sys
-from pathlib import Path
 
 import numpy as np
 
 from anogan_lib import metrics
 from anogan_lib.datasets import hazelnut
 from anogan_lib.datasets.images import from_uint8
+from tests.benchmarks.apart import ROOT
 
 SEED = 2024  # the shipped nuts are of seed 0
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def fresh_nuts(count: int, size) -> np.ndarray:

@@ -26,8 +26,8 @@ import tensorflow as tf
 from anogan_lib import AnoGAN, cli, datasets, files
 from anogan_lib.encoder import train_encoder
 from tests.benchmarks import textbook
+from tests.benchmarks.apart import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 OUT = ROOT / "results" / "bench" / "speed.json"
 LAM = 0.1
 TRAINING_STEPS, BATCH = 1200, 8
