@@ -96,9 +96,13 @@ def train(args) -> None:
     data = datasets.load(args.data, size=args.size)
     print(data.summary())
     thresholds.conformal(range(len(data.calibration)), args.false_alarm_rate)  # refused now, not after training
+    if len(data.validation) < 2:  # of one image there is no spread
+        count = len(data.train) + len(data.validation) + len(data.calibration)
+        raise ValueError(f"Too few normal images to train a detector: at least 15 are wanted. Received: {count}.")
+    data.validation.images, data.calibration.images  # noqa: B018 - a file that cannot be read says so now as well
     settings = {name: value for name in ("latent_dim", "width") if (value := getattr(args, name)) is not None}
     gan = DCGAN(image_shape=data.image_shape, flips=args.flips, seed=args.seed, **settings)
-    out.mkdir(parents=True, exist_ok=True)
+    files.keep_to(checkpoint / "images.json", data)
     history = gan.train(data.train, epochs=args.epochs, checkpoint_dir=checkpoint)
     started = time.perf_counter()
     detector = AnoGAN(gan, seed=args.seed)
@@ -131,16 +135,15 @@ def score(args) -> None:
 
     if args.resume and not args.csv:
         raise ValueError("--resume goes on with a table of scores: name it with --csv FILE.")
+    files.check_places(args.csv, args.json)
     found_files = list(files.find(args.paths))
     detector = _load_detector(args)
     pictures = files.Pictures(args.overlays, detector) if args.overlays else None
-    rows = files.rows_written(args.csv) if args.resume else []
-    before = {row["name"]: row["score"] for row in rows}
-    done = [each for each in found_files if each[0].as_posix() in before]
-    for file, _ in done[:1]:
-        _check_resumed(detector, file, before[file.as_posix()], args.csv)
-    for _, name in done if pictures else ():
-        pictures.name(name)
+    rows = files.resume(args.csv, detector) if args.resume else []
+    before = {row["name"] for row in rows}
+    for file, name in found_files if pictures else ():
+        if file.as_posix() in before:
+            pictures.name(name)
     found_files = [each for each in found_files if each[0].as_posix() not in before]
     scores, anomalous = [row["score"] for row in rows], sum(row["verdict"] == "anomalous" for row in rows)
     with ExitStack() as stack:
@@ -151,6 +154,8 @@ def score(args) -> None:
             found = detector.predict(images)
             kinds, labels = zip(*(files.kind_of(file) for file, _ in batch), strict=True)
             some = files.rows(found, [file.as_posix() for file, _ in batch], kinds, labels)
+            for i, (_, name) in enumerate(batch if pictures else ()):  # before their rows, which --resume goes by
+                pictures.write(name, images[i], found, i)
             # Opened only now: where nothing can be scored, an earlier file stays as it is.
             write = write or (
                 files.csv_writer(stack, args.csv, append=bool(before)) if args.csv else files.table_writer()
@@ -160,8 +165,6 @@ def score(args) -> None:
             anomalous += int(found.verdicts.sum())
             if args.json:  # the only one that needs them all at once
                 rows += some
-            for i, (_, name) in enumerate(batch if pictures else ()):
-                pictures.write(name, images[i], found, i)
     if not scores:
         raise ValueError("Nothing could be scored: not one image could be read.")
     if len(scores) >= thresholds.ENOUGH_FOR_DRIFT:
@@ -172,30 +175,19 @@ def score(args) -> None:
     print(f"{len(scores)} images, {anomalous} anomalous (score above {detector.threshold:.4g}){written}")
 
 
-def _check_resumed(detector, file: Path, score: float, table) -> None:
-    """Refuses to go on with a table of another detector, or of other settings: one image is scored anew."""
-    from anogan_lib.datasets.images import read_image
-
-    now = float(detector.predict(read_image(file, detector.image_shape)[None]).scores[0])
-    if abs(now - score) > 1e-3 * max(abs(now), abs(score), 1e-3):
-        raise ValueError(
-            f"{table} was written by another detector or with other settings: {file} has the score {score:.4g} there "
-            f"and {now:.4g} now. Choose another --csv, or leave out --resume to write it anew."
-        )
-
-
 def evaluate(args) -> None:
     """How good the detector is on labelled images, with the baselines beside it."""
-    from anogan_lib import datasets, report
+    from anogan_lib import datasets, files, report
 
+    files.check_places(args.json, args.csv, args.report)
     detector = _load_detector(args)
     data = datasets.load(args.data, size=detector.image_shape[:2], channels=detector.image_shape[2])
     prediction = detector.predict(data.test, progress=True)
     evaluation = detector.evaluate(data, prediction)
+    print(evaluation)
     _write_evaluation(evaluation, args.json, args.csv)
     if args.report:
         report.write(args.report, detector, data, evaluation, prediction)
-    print(evaluation)
 
 
 def describe(args) -> None:
@@ -236,7 +228,7 @@ def _load_detector(args):
         raise
     except Exception as error:  # the files are anything at all: JSON, zip and Keras have errors of their own
         raise ValueError(f"The detector in {args.detector} cannot be read: {error!r}") from error
-    if steps is not None and steps != detector.steps:
+    if steps is not None and steps != detector.usual_steps:
         detector.steps = steps
         _complain(
             f"note: the threshold belongs to the detector's own search; {steps} steps may change its false alarms."
@@ -314,7 +306,7 @@ def _parser() -> argparse.ArgumentParser:
         help="channels next to the image; time grows with its square (default: 32)",
     )
     add("--epochs", type=int, metavar="N", help="passes over the images in all (default: about 6,000 steps)")
-    way = "train f-AnoGAN's encoder, which maps an image to z in one pass; without it z is searched for, 500 steps long"
+    way = "train f-AnoGAN's encoder, which maps an image to z in one pass; without it z is searched for, 100 steps long"
     add("--encoder", action=argparse.BooleanOptionalAction, default=True, help=f"{way} (default: with)")
     add("--flips", action="store_true", help="learn the images mirrored too: for objects that may lie either way")
     add("--resume", action="store_true", help="go on where an interrupted training stopped")

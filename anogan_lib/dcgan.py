@@ -16,12 +16,13 @@ from tqdm.auto import tqdm
 
 from anogan_lib import latent
 from anogan_lib.augmentation import differentiable, flip
-from anogan_lib.datasets.base import Split, as_source, iterate_batches
+from anogan_lib.datasets.base import Split, as_source, check_fit, iterate_batches
 from anogan_lib.networks import build_discriminator, build_generator, check_image_shape, save
 
 FORMAT = 1
 IN_MEMORY = 2**30  # bytes: smaller sets of images are read once and kept, larger ones streamed at each epoch
 DEFAULT_STEPS = 6000  # generator steps when no number of epochs is given
+CHECKPOINT_SECONDS = 60.0  # long epochs are kept one by one
 
 
 class History(dict):
@@ -211,7 +212,7 @@ class DCGAN(keras.Model):
             batch_size: images in a step.
             checkpoint_dir: where the state is kept; training goes on from what lies there, and what comes out is the
                 same as without the interruption.
-            checkpoint_every: epochs between two checkpoints (the last one always is).
+            checkpoint_every: most epochs between two checkpoints; there is one after a minute too, and after the last.
             on_epoch: called as on_epoch(gan, logs) after every epoch; training ends early where it returns True.
             on_step: called as on_step(gan, logs) after every step, logs being tensors; where it returns True, training
                 ends there. The weights stay as they are, but the epoch begun counts in neither history nor checkpoint:
@@ -223,11 +224,7 @@ class DCGAN(keras.Model):
         """
         split, count = as_source(images)
         first = next(iterate_batches(split, 1))
-        if first.shape[1:] != self.image_shape:
-            raise ValueError(
-                f"This DCGAN was made for images of shape {self.image_shape}; load the data with "
-                f"size={self.image_shape[:2]}. Received images of shape {first.shape[1:]}"
-            )
+        check_fit("DCGAN", self.image_shape, first.shape[1:])
         if count < 2:
             raise ValueError(f"Training needs at least two images. Received: {count}")
         batch_size = min(batch_size, count)
@@ -235,7 +232,7 @@ class DCGAN(keras.Model):
             epochs = max(1, DEFAULT_STEPS // (count // batch_size))
         history = History(d_loss=[], g_loss=[], d_real=[], d_fake=[], seconds=[])
         checkpoint = self._restore(checkpoint_dir, history) if checkpoint_dir else None
-        done = int(self.epochs_done)
+        done, kept = int(self.epochs_done), time.perf_counter()
         if checkpoint is None:
             epochs += done  # without a checkpoint, `epochs` more
         with tqdm(total=epochs, initial=done, desc="training", unit="epoch", disable=not verbose) as bar:
@@ -256,9 +253,10 @@ class DCGAN(keras.Model):
                 bar.set_postfix(d_loss=f"{logs['d_loss']:.3f}", g_loss=f"{logs['g_loss']:.3f}", refresh=False)
                 bar.update()
                 stop = bool(on_epoch and on_epoch(self, logs))
-                last = stop or epoch + 1 == epochs
-                if checkpoint and (last or (epoch + 1) % checkpoint_every == 0):
+                due = stop or epoch + 1 == epochs or (epoch + 1) % checkpoint_every == 0
+                if checkpoint and (due or time.perf_counter() - kept > CHECKPOINT_SECONDS):
                     self._checkpoint(checkpoint, history)
+                    kept = time.perf_counter()
                 if stop:
                     break
         return history
@@ -289,15 +287,26 @@ class DCGAN(keras.Model):
 
     def _restore(self, folder, history: History) -> tf.train.CheckpointManager:
         manager = tf.train.CheckpointManager(self._state(), str(folder), max_to_keep=2)
-        if manager.latest_checkpoint:
-            kept = json.loads(Path(f"{manager.latest_checkpoint}.json").read_text())
-            if kept["settings"] != self.settings:
+        latest = manager.latest_checkpoint
+        unreadable = f"The checkpoint in {folder} cannot be read: choose another folder, or delete this one."
+        if latest:
+            try:
+                kept = json.loads(Path(f"{latest}.json").read_text())
+                settings, epochs = kept["settings"], kept["history"]
+            except (OSError, ValueError, KeyError, TypeError):
+                raise ValueError(unreadable) from None
+            if settings != self.settings:
                 raise ValueError(
-                    f"The checkpoint in {folder} was made with other settings ({kept['settings']}); choose another "
+                    f"The checkpoint in {folder} was made with other settings ({settings}); choose another "
                     f"folder or the same settings. Received: {self.settings}"
                 )
-            manager.checkpoint.restore(manager.latest_checkpoint).assert_consumed()
-            history.update(kept["history"])
+            try:
+                manager.checkpoint.restore(latest).assert_consumed()
+            except (tf.errors.OpError, IndexError, ValueError, AssertionError):
+                raise ValueError(unreadable) from None
+            history.update(epochs)
+        elif any(Path(folder).glob("ckpt-*.index")):
+            raise ValueError(unreadable)
         return manager
 
     def _checkpoint(self, manager: tf.train.CheckpointManager, history: History):
@@ -305,7 +314,10 @@ class DCGAN(keras.Model):
         upcoming = f"{manager.directory}/ckpt-{int(manager.checkpoint.save_counter) + 1}.json"
         Path(upcoming).parent.mkdir(parents=True, exist_ok=True)
         Path(upcoming).write_text(json.dumps({"settings": self.settings, "history": history}))
-        manager.save()
+        try:
+            manager.save()
+        except tf.errors.OpError as error:
+            raise OSError(f"Cannot write a checkpoint into {manager.directory}: {error.message}") from None
 
     # ---- use
 

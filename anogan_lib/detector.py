@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from anogan_lib import baselines, figures, inversion, keeping, localisation, metrics, scoring, thresholds
-from anogan_lib.datasets.base import AnomalyDataset, Split, as_array, iterate_batches, labelled
+from anogan_lib.datasets.base import AnomalyDataset, as_array, check_fit, iterate_batches, labelled
 from anogan_lib.dcgan import DCGAN
 from anogan_lib.encoder import train_encoder
 from anogan_lib.networks import feature_extractor
@@ -128,6 +128,7 @@ class AnoGAN:
         encoder, generator, self.encoder_losses = train_encoder(self.gan, images, **options)
         self.use(generator, encoder)
         self.spreads = self.calibration = None  # made with another way to z
+        self.card = {}
         return self
 
     def standardise(self, images):
@@ -224,6 +225,11 @@ class AnoGAN:
         options = self._search_options(steps, init, lam, score) | options
         return inversion.invert(self.search, self._checked(images), restarts=restarts, **options)
 
+    @property
+    def usual_steps(self) -> int:
+        """Steps of the search, left to itself: 0 where the encoder's z is taken as it is."""
+        return self._search_options()["steps"]
+
     def _search_options(self, steps=None, init=None, lam=None, score=None) -> dict:
         """What `inversion.invert` is to be told: the detector's settings wherever the caller names none."""
         if lam is None and score is None:
@@ -256,14 +262,21 @@ class AnoGAN:
         """The images, after a look at the first one's shape."""
         if isinstance(images, AnomalyDataset):
             raise ValueError("A data set holds several splits: name one, for example data.test.")
-        shape = next(iterate_batches(images, 1)).shape[1:]
-        if shape != self.image_shape:
-            wanted = f"{self.image_shape}; load the data with size={self.image_shape[:2]}"
-            raise ValueError(f"This detector takes images of shape {wanted}. Received images of shape {shape}")
+        check_fit("detector", self.image_shape, next(iterate_batches(images, 1)).shape[1:])
         return images
 
     def predict(self, images, **options) -> Prediction:
-        """Scores, p-values, verdicts and maps of N images; options as in `invert`. Needs calibration."""
+        """Scores, p-values, verdicts and maps of N images. Needs calibration.
+
+        Options as in `invert`, but for lam and score: a verdict compares with calibration scores of the same kind, so
+        these are the detector's own, `detector.lam` and `detector.score`.
+        """
+        if refused := options.keys() & {"lam", "score"}:
+            name = min(refused)
+            raise ValueError(
+                f"Verdicts follow the detector's own {name}: set detector.{name} = {options[name]!r} first, or take "
+                f"detector.invert(images).scores({name}={options[name]!r}), which re-weighs without a verdict."
+            )
         self.conformal()  # says what is missing before the search is made
         return self.judge(self.invert(images, **options))
 
@@ -287,24 +300,23 @@ class AnoGAN:
         Args:
             data: a test split, an AnomalyDataset (its test split is taken) or a tf.data.Dataset of (image, label).
             prediction: what `predict` said of these very images; None to search now.
-            options: as in `invert`.
+            options: as in `predict`.
         """
-        split, labels = labelled(data)
+        split = labelled(data)
         prediction = prediction or self.predict(split, **options)
-        known = split if isinstance(split, Split) else None
-        train = getattr(known, "reference", None)
+        train = split.reference
         return metrics.evaluate_scores(
             prediction.scores,
-            labels,
+            split.labels,
             self.conformal(),
-            kinds=known.kinds if known else None,
+            kinds=split.kinds,
             maps=prediction.maps,
-            masks=known.masks if known else None,
-            names=known.names if known else None,
+            masks=split.masks,
+            names=split.names,
             p_values=prediction.p_values,
             residual=prediction.residual,
             discrimination=prediction.discrimination,
-            baselines=baselines.compare(train.images, known.images, labels) if train is not None else None,
+            baselines=None if train is None else baselines.compare(train.images, split.images, split.labels),
         )
 
     # ---- as the two earlier systems have it
@@ -315,20 +327,21 @@ class AnoGAN:
         Returns:
             [{"anomaly_score": float, "label": int}, ...], the calibrated threshold, and the share judged right.
         """
-        split, labels = labelled(dataset)
+        split = labelled(dataset)
         found = self.predict(split)
-        results = [{"anomaly_score": float(s), "label": int(n)} for s, n in zip(found.scores, labels, strict=True)]
+        pairs = zip(found.scores, split.labels, strict=True)
+        results = [{"anomaly_score": float(score), "label": int(label)} for score, label in pairs]
         folder = Path(results_dir)
         folder.mkdir(parents=True, exist_ok=True)
         scale = {"vmax": self.map_scale, "threshold": self.threshold}
-        for i, image in enumerate(as_array(split)):
+        for i, image in enumerate(split.images):
             about = (found.reconstruction[i], found.maps[i], float(found.scores[i]))
             figures.comparison(image, *about, **scale).savefig(folder / f"{i:04d}.png")
-        return results, self.threshold, float(np.mean(found.verdicts == (labels == 1)))
+        return results, self.threshold, float(np.mean(found.verdicts == (split.labels == 1)))
 
     def compute_anomaly_score(self, image, **options):
         """A(x) of one image (H, W, C) or (1, H, W, C), and the similar image G(z), (H, W, C)."""
-        image = np.asarray(image, "float32")
+        image = np.asarray(getattr(image, "images", image), "float32")
         found = self.invert(image[None] if image.ndim == 3 else image, **options)
         if len(found) != 1:
             raise ValueError(f"compute_anomaly_score takes one image; predict takes many. Received: {len(found)}")

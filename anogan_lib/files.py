@@ -4,6 +4,8 @@ What is written is written whole or row by row, so that an interruption leaves n
 """
 
 import csv
+import hashlib
+import io
 import json
 import os
 import sys
@@ -47,7 +49,7 @@ def find(paths: Iterable[str]) -> Iterator[tuple[Path, Path]]:
         folder = path if path.is_dir() else path.parent
         found = [path]
         if path.is_dir():
-            found = [file for file in path.rglob("*") if file.is_file() and not _left_out(file.relative_to(path))]
+            found = [file for file in _inside(path) if file.is_file() and not _left_out(file.relative_to(path))]
             found.sort(key=lambda file: [natural_key(part) for part in file.parts])
             if not found:
                 complain(f"{path} holds no files.")
@@ -59,16 +61,29 @@ def find(paths: Iterable[str]) -> Iterator[tuple[Path, Path]]:
                 yield file, Path(path.resolve().name) / name if path.is_dir() and several else name
 
 
+def _inside(folder: Path) -> Iterator[Path]:
+    """What lies in a folder and below it, links followed, none of them twice."""
+    seen = set()
+    for place, below, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:
+            below.clear()
+        else:
+            seen.add(real)
+            yield from (Path(place) / name for name in names)
+
+
 def _left_out(relative: Path) -> bool:
     return "ground_truth" in relative.parts or any(part.startswith(".") for part in relative.parts)
 
 
 def kind_of(file: Path) -> tuple[str | None, int | None]:
-    """Kind and label by the folder: good/ holds normal images, a folder beside it a kind of defect."""
-    folder = file.resolve().parent
+    """Kind and label by the folder: good/ holds normal images, a folder beside it, or in test/, a kind of defect."""
+    folder = Path(os.path.abspath(file)).parent  # a link's own place, not that of what it points to
     if folder.name == "good":
         return "good", 0
-    return (folder.name, 1) if (folder.parent / "good").is_dir() else (None, None)
+    beside = [folder.parent / "good"] + [folder.parents[1] / "train" / "good"] * (folder.parent.name == "test")
+    return (folder.name, 1) if any(good.is_dir() for good in beside) else (None, None)
 
 
 def read_batches(files: list, image_shape) -> Iterator[tuple[list, np.ndarray]]:
@@ -105,13 +120,27 @@ def read_batches(files: list, image_shape) -> Iterator[tuple[list, np.ndarray]]:
 # ---- out
 
 
+def check_places(*paths) -> None:
+    """ValueError, before any work, where two of the files to be written are one or a folder has the name."""
+    paths = [os.path.abspath(path) for path in paths if path]
+    for path in paths:
+        if os.path.isdir(path):
+            raise ValueError(f"{path} is a folder; name a file to be written.")
+        if paths.count(path) > 1:
+            raise ValueError(f"{path} is named for two results; give each a file of its own.")
+
+
 def write_text(path, text: str) -> None:
     """Write a file whole or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
+    try:
+        unfinished.write_text(text, encoding="utf-8", errors="surrogateescape")
+        os.replace(unfinished, path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def write_json(path, content) -> None:
@@ -138,22 +167,49 @@ def rows(found, names, kinds, labels) -> list[dict]:
 def rows_written(path) -> list[dict]:
     """The rows of a CSV file that an earlier run left; a torn last line is cut off. [] where there is no file."""
     path = Path(path)
-    if not path.is_file():
-        return []
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    found = list(csv.DictReader(whole.decode("utf-8").splitlines(keepends=True)))
-    if found and tuple(found[0]) != COLUMNS:
+    content = path.read_bytes() if path.is_file() else b""
+    head, first = ",".join(COLUMNS).encode(), content.split(b"\n")[0]
+    if first.rstrip(b"\r") != head and not (first == content and head.startswith(first)):  # itself torn, or not there
         raise ValueError(f"{path} is no table of scores: its columns are not {', '.join(COLUMNS)}.")
+    whole = content[: content.rfind(b"\n") + 1]
+    numbers = ("score", "p_value", "residual", "discrimination")
+    try:
+        found = [
+            row
+            | {name: float(row[name]) for name in numbers}
+            | {"kind": row["kind"] or None, "label": int(row["label"]) if row["label"] else None}
+            for row in csv.DictReader(io.StringIO(whole.decode("utf-8", "surrogateescape"), newline=""))
+        ]
+    except (ValueError, TypeError):
+        raise ValueError(f"{path} is no table of scores: not every row has the numbers that belong there.") from None
     if whole != content:
         path.write_bytes(whole)
-    numbers = ("score", "p_value", "residual", "discrimination")
-    return [
-        row
-        | {name: float(row[name]) for name in numbers}
-        | {"kind": row["kind"] or None, "label": int(row["label"]) if row["label"] else None}
-        for row in found
-    ]
+    return found
+
+
+def resume(path, detector) -> list[dict]:
+    """The rows that an earlier run left in a table, where this detector with these settings wrote them.
+
+    One image that is still there is scored anew, and every verdict must be that of the present threshold.
+    """
+    found = rows_written(path)
+    again = "Choose another --csv, or leave out --resume to write it anew."
+    for row in [row for row in found if Path(row["name"]).is_file()][:1]:
+        image = read_image(row["name"], detector.image_shape)
+        now, then = float(detector.predict(image[None]).scores[0]), row["score"]
+        if abs(now - then) > 1e-3 * max(abs(now), abs(then), 1e-3):
+            raise ValueError(
+                f"{path} was written by another detector or with other settings: {row['name']} has the score "
+                f"{then:.4g} there and {now:.4g} now. {again}"
+            )
+    for row in found:
+        verdict = VERDICTS[int(row["score"] > detector.threshold)]
+        if row["verdict"] != verdict:
+            raise ValueError(
+                f"{path} was written with another threshold: {row['name']} is {row['verdict']} there and {verdict} "
+                f"at {detector.threshold:.4g}. {again}"
+            )
+    return found
 
 
 def csv_writer(stack: ExitStack, path, append: bool = False):
@@ -163,7 +219,9 @@ def csv_writer(stack: ExitStack, path, append: bool = False):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = stack.enter_context(path.open("a" if append else "w", newline="", encoding="utf-8"))
+    file = stack.enter_context(
+        path.open("a" if append else "w", newline="", encoding="utf-8", errors="surrogateescape")
+    )
     writer = csv.DictWriter(file, COLUMNS)
     if not append:
         writer.writeheader()
@@ -181,10 +239,8 @@ def table_writer():
 
     def write(some: list[dict]) -> None:
         for row in some:
-            print(
-                f"{row['score']:>10.4g}  {row['p_value']:>8.4f}  {row['verdict']:<9}  {row['name']}",
-                flush=True,
-            )
+            name = os.fsencode(row["name"]).decode(errors="replace")
+            print(f"{row['score']:>10.4g}  {row['p_value']:>8.4f}  {row['verdict']:<9}  {name}", flush=True)
 
     return write
 
@@ -196,6 +252,7 @@ class Pictures:
     """
 
     LEAST = 256  # pixels of an overlay's longer side; smaller ones are enlarged by a whole factor
+    LONGEST = 230  # bytes of a name, which with its ending must not be above 255
 
     def __init__(self, folder, detector):
         self.folder, self.used = Path(folder), set()
@@ -203,7 +260,10 @@ class Pictures:
 
     def name(self, name: Path) -> str:
         """The name of the next pictures, unlike all before: a.png and a.jpg become a.png and a-2.png."""
-        stem = again = name.with_suffix("").as_posix()
+        name = name.with_suffix("")
+        if len(os.fsencode(name.name)) > self.LONGEST:
+            name = name.with_name(os.fsencode(name.name)[: self.LONGEST].decode(errors="ignore"))
+        stem = again = name.as_posix()
         count = 1
         while {again, f"{again}_overlay"} & self.used:
             count += 1
@@ -226,6 +286,21 @@ class Pictures:
         factor = max(1, self.LEAST // max(overlay.size))
         overlay.resize((overlay.width * factor, overlay.height * factor), Image.Resampling.NEAREST).save(
             self.folder / f"{again}_overlay.png"
+        )
+
+
+def keep_to(record: Path, data) -> None:
+    """ValueError where a training was begun on other images than these; where `record` is new, it is written."""
+    seen = hashlib.sha256(repr([data.train.names.tolist(), data.calibration.names.tolist()]).encode())
+    seen.update(data.train[[0, -1]].images.tobytes())
+    present = {"data": data.name, "training_images": len(data.train), "sha256": seen.hexdigest()}
+    if not record.is_file():
+        return write_json(record, present)
+    begun = json.loads(record.read_text(encoding="utf-8"))
+    if begun["sha256"] != present["sha256"]:
+        raise ValueError(
+            f"The training in {record.parent} was begun on other images: {begun['training_images']} of "
+            f"{begun['data']}. Choose another --out. Received: {len(data.train)} of {data.name}."
         )
 
 

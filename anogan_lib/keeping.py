@@ -40,7 +40,9 @@ def write(detector, folder: Path, card: dict | None) -> None:
         "region": detector.region is not None,
     }
     (folder / "detector.json").write_text(json.dumps(about, indent=1))
-    if card is not None:
+    card = detector.card if card is None else card
+    (folder / "card.json").unlink(missing_ok=True)  # another detector's
+    if card:
         written = {"written": time.strftime("%Y-%m-%d")} | card
         (folder / "card.json").write_text(json.dumps(written, indent=1))
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from anogan_lib import figures, metrics, scoring, thresholds, weighing
-from anogan_lib.datasets.base import AnomalyDataset, Split, as_array, labelled
+from anogan_lib.datasets.base import AnomalyDataset, Split, labelled
 from anogan_lib.files import short, write_text
 from anogan_lib.localisation import outline, regions
 
@@ -66,8 +66,7 @@ def write(path, detector, data, evaluation: metrics.Evaluation | None = None, pr
         evaluation, prediction: what `detector.evaluate` and `detector.predict` said of these very images; made now
             where None.
     """
-    split, labels = labelled(data)
-    split = split if isinstance(split, Split) else Split(as_array(split), labels)
+    split = labelled(data)
     prediction = prediction or detector.predict(split)
     evaluation = evaluation or detector.evaluate(split, prediction)
     name = data.name if isinstance(data, AnomalyDataset) else f"{len(split)} images"

@@ -74,7 +74,7 @@ def conformal(scores: np.ndarray, false_alarm_rate: float) -> Threshold:
         needed = math.ceil(1 / rate) - 1
         raise ValueError(
             f"{n} normal images cannot promise a false-alarm rate of {_percent(rate)}: calibrate with at "
-            f"least {needed}, or ask for at least {_percent(1 / (n + 1))}. Received: {n} scores."
+            f"least {needed}, or ask for at least {_percent(_rounded_up(1 / (n + 1)))}. Received: {n} scores."
         )
     return Threshold(
         value=float(np.sort(scores)[n - above]),  # the (n + 1 - above)-th smallest
@@ -293,6 +293,12 @@ def _check_rate(rate: float, name: str = "false_alarm_rate") -> float:
 
 def _percent(rate: float) -> str:
     return f"{100 * rate:.3g} %"
+
+
+def _rounded_up(rate: float) -> float:
+    """The next higher rate that three digits tell."""
+    step = 10.0 ** (math.floor(math.log10(rate)) - 2)
+    return math.ceil(rate / step) * step
 
 
 def _allowed_above(n: int, rate: float) -> int:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from anogan_lib import datasets
 from anogan_lib.datasets import images, mvtec
-from anogan_lib.datasets.base import as_array, iterate_batches, labels_of, split_normal
+from anogan_lib.datasets.base import as_array, iterate_batches, labelled, split_normal
 
 
 @pytest.fixture
@@ -251,14 +251,26 @@ def test_images_in_any_container_are_the_same(split):
         assert np.array_equal(as_array(container), split.images)
 
 
-def test_labels_of(split):
+def test_labels_stay_with_their_images(split):
     import tensorflow as tf
 
     pairs = tf.data.Dataset.from_tensor_slices((split.images, split.labels))
-    for labelled in (split, pairs, pairs.batch(2)):
-        assert labels_of(labelled).tolist() == [0, 1, 0, 1, 0]
-    for bare in (split.images, split.batches(2), datasets.Split(split.images)):
-        assert labels_of(bare) is None
+    for pairs_or_split in (split, pairs, pairs.batch(2)):
+        found = labelled(pairs_or_split)
+        assert found.labels.tolist() == [0, 1, 0, 1, 0]
+        assert np.array_equal(found.images, split.images)
+    shuffled = labelled(pairs.shuffle(5, seed=1))  # in another order each time it is walked through
+    known = {image.tobytes(): label for image, label in zip(split.images, split.labels, strict=True)}
+    assert [known[image.tobytes()] for image in shuffled.images] == shuffled.labels.tolist()
+    for bare in (split.images, split.batches(2), datasets.Split(split.images), pairs.take(0)):
+        with pytest.raises(ValueError, match=r"labels are wanted|no images"):
+            labelled(bare)
+
+
+@pytest.mark.parametrize("labels", [[0, 0.7, 0, 1, 0], [0, np.nan, 0, 1, 0], ["good", "bad", "good", "bad", "good"]])
+def test_labels_are_whole_numbers(split, labels):
+    with pytest.raises(ValueError, match="Labels are whole numbers"):
+        datasets.Split(split.images, labels)
 
 
 @pytest.mark.parametrize(
@@ -268,6 +280,7 @@ def test_labels_of(split):
         (lambda x: x[..., 0, 0], r"shape \(N, H, W, C\)\. Received shape: \(5, 8\)"),
         (lambda x: x[..., :2], "1 or 3 channels"),
         (lambda x: x * 255, r"\[-1, 1\]; datasets.images.from_uint8"),
+        (lambda x: np.zeros(x.shape, "uint8"), r"\[-1, 1\]; datasets.images.from_uint8.*uint8"),
         (lambda x: np.where(x > 0.9, np.nan, x), "finite"),
         (lambda x: x[:0], "no images"),
         (lambda x: [x[0], x[0, :4]], "one shape"),
@@ -474,6 +487,13 @@ def test_mnist_from_the_data_folder(data_folder, rng, source, kind):
     assert np.array_equal(images.to_uint8(data.test.images[..., 0]), x_test)
     assert data.test.kinds[8] == "good" and data.test.kinds[3] == kind and data.test.labels.sum() == 18
     assert datasets.load(f"{source}:8", size=(32, 16)).image_shape == (32, 16, 1)
+
+
+@pytest.mark.parametrize("content", [b"", b"rubbish", b"PK\x03\x04cut"])
+def test_a_damaged_array_file_is_told(data_folder, content):
+    (data_folder / "mnist.npz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"mnist\.npz must hold"):
+        datasets.load("mnist:8")
 
 
 def test_an_array_file_of_another_make_is_refused(data_folder):

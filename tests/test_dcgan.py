@@ -60,6 +60,35 @@ def test_interrupted_equals_uninterrupted(images, tmp_path):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+def test_long_epochs_are_kept_one_by_one(images, tmp_path, monkeypatch):
+    def stop(gan, logs):
+        if int(gan.steps_done) == 8:  # in the third epoch
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("anogan_lib.dcgan.CHECKPOINT_SECONDS", 0.0)
+    options = {"epochs": 4, "batch_size": 16, "verbose": False}
+    with pytest.raises(KeyboardInterrupt):
+        small().train(images, checkpoint_dir=tmp_path, on_step=stop, **options)
+    resumed, whole, seen = small(), small(), []
+    resumed.train(images, checkpoint_dir=tmp_path, on_step=lambda gan, _: seen.append(int(gan.steps_done)), **options)
+    whole.train(images, **options)
+    assert seen[0] == 7  # the third epoch's first step
+    np.testing.assert_allclose(resumed.sample(4), whole.sample(4), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "name, content",
+    [("ckpt-1.index", b""), ("ckpt-1.data-00000-of-00001", b"cut"), ("ckpt-1.json", b""), ("checkpoint", b"rubbish")],
+)
+def test_a_damaged_checkpoint_is_told(name, content, images, tmp_path):
+    options = {"batch_size": 16, "checkpoint_dir": tmp_path, "verbose": False}
+    small().train(images, epochs=1, **options)
+    assert (tmp_path / name).is_file()
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match="cannot be read"):
+        small().train(images, epochs=2, **options)
+
+
 def test_a_finished_run_is_not_trained_further(images, tmp_path):
     options = {"epochs": 2, "batch_size": 16, "checkpoint_dir": tmp_path, "verbose": False}
     first = small()

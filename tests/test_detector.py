@@ -232,8 +232,27 @@ def test_what_the_earlier_systems_call(detector, data, tmp_path):
 
 
 def test_a_dataset_of_pairs_goes_wherever_a_split_goes(detector, data):
-    pairs = tf.data.Dataset.from_tensor_slices((data.test.images, data.test.labels)).batch(7)
-    assert detector.evaluate(pairs).auroc == pytest.approx(detector.evaluate(data.test).auroc)
+    pairs = tf.data.Dataset.from_tensor_slices((data.test.images, data.test.labels))
+    for again in (pairs.batch(7), pairs.shuffle(40)):
+        assert detector.evaluate(again).auroc == pytest.approx(detector.evaluate(data.test).auroc)
+
+
+def test_a_shuffled_dataset_keeps_each_label_with_its_image(detector, data, tmp_path):
+    pairs = tf.data.Dataset.from_tensor_slices((data.test.images, data.test.labels))
+    results, _, accuracy = detector.test(pairs.shuffle(40), results_dir=tmp_path)
+    ordered, _, same = detector.test(pairs, results_dir=tmp_path)
+    assert accuracy == same
+    by_score = [sorted((each["anomaly_score"], each["label"]) for each in part) for part in (results, ordered)]
+    np.testing.assert_allclose(*by_score, rtol=1e-4)
+
+
+def test_a_card_goes_with_its_detector(detector, tmp_path):
+    detector.save(tmp_path / "a", card={"data": "discs"})
+    loaded = AnoGAN.load(tmp_path / "a")
+    loaded.save(tmp_path / "b")
+    assert AnoGAN.load(tmp_path / "b").card == loaded.card and loaded.card["data"] == "discs"
+    detector.save(tmp_path / "b")  # has none
+    assert AnoGAN.load(tmp_path / "b").card == {}
 
 
 def test_without_calibration_it_searches_but_does_not_judge(data):
@@ -250,6 +269,11 @@ def test_errors_say_what_is_right(detector, data, tmp_path):
         detector.predict(data)
     with pytest.raises(ValueError, match=r"size=\(16, 16\)"):
         detector.predict(np.zeros((2, 28, 28, 1), "float32"))
+    with pytest.raises(ValueError, match="channels=1"):
+        detector.predict(np.zeros((2, *SHAPE[:2], 3), "float32"))
+    for options in ({"lam": 0.2}, {"score": "paper"}):
+        with pytest.raises(ValueError, match=f"detector.{next(iter(options))}"):
+            detector.predict(data.test, **options)
     with pytest.raises(ValueError, match="labels"):
         detector.evaluate(data.test.images)
     with pytest.raises(FileNotFoundError, match="no detector"):

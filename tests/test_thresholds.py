@@ -74,6 +74,15 @@ def test_too_few_images_are_refused_with_the_number_needed(n, rate, needed):
     assert thresholds.conformal(np.arange(needed), rate).value == needed - 1
 
 
+@pytest.mark.parametrize("n", [2, 10, 78, 1000, 12345])
+def test_the_rate_that_a_refusal_names_is_granted(n):
+    with pytest.raises(ValueError, match="ask for at least") as refusal:
+        thresholds.conformal(np.arange(n), 0.9 / (n + 1))
+    rate = float(str(refusal.value).partition("ask for at least ")[2].partition(" %")[0]) / 100
+    assert 1 / (n + 1) <= rate < 1.02 / (n + 1)
+    thresholds.conformal(np.arange(n), rate)
+
+
 def test_parametric_thresholds(rng):
     scores = rng.normal(10, 2, size=20000)
     assert thresholds.mean_plus_std(scores, 3).value == pytest.approx(16, abs=0.1)

@@ -37,6 +37,8 @@ def load(
         OSError: a download failed.
     """
     spec, size = os.fspath(spec), _check_size(size)
+    if channels not in (None, 1, 3):
+        raise ValueError(f"Images have 1 or 3 channels. Received: channels={channels!r}.")
     source, colon, rest = spec.partition(":")
     if spec == "hazelnut":
         from anogan_lib.datasets import hazelnut

@@ -49,7 +49,7 @@ class Split:
         self.kinds = None if kinds is None else np.asarray(kinds, str)
         if labels is None and kinds is not None:
             labels = self.kinds != "good"
-        self.labels = None if labels is None else np.asarray(labels).astype(int)
+        self.labels = None if labels is None else _whole_numbers(labels)
         self._masks = masks if masks is None or isinstance(masks, ImageFiles) else np.asarray(masks, bool)
         self.names = None if names is None else np.asarray(names, str)
         for what in ("labels", "kinds", "_masks", "names"):
@@ -159,7 +159,12 @@ def check_images(images, image_shape: tuple[int, int, int] | None = None) -> np.
         array = np.asarray(images)
     except ValueError:
         raise ValueError("All images must have one shape (H, W, C); resize them to the same size.") from None
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind in "ub":
+        raise ValueError(
+            "Images must lie in [-1, 1]; datasets.images.from_uint8(images) brings values of 0 to 255 there. "
+            f"Received values of type {array.dtype}."
+        )
+    if array.dtype.kind not in "fi":
         raise ValueError(
             f"Images must be an array (N, H, W, C), a Split or a tf.data.Dataset. Received: {type(images).__name__}."
         )
@@ -181,6 +186,16 @@ def check_images(images, image_shape: tuple[int, int, int] | None = None) -> np.
             f"Received values from {low:g} to {high:g}."
         )
     return array.astype(np.float32, copy=False)
+
+
+def check_fit(network: str, wanted: tuple, received: tuple) -> None:
+    """ValueError where images are `received` (H, W, C) and the network was made for `wanted`."""
+    if received != wanted:
+        same_size = received[:2] == wanted[:2]
+        what = f"with channels={wanted[2]}" if same_size else f"with size={wanted[:2]}"
+        raise ValueError(
+            f"This {network} takes images of shape {wanted}; load the data {what}. Received images of shape {received}."
+        )
 
 
 def iterate_batches(images, batch_size: int, image_shape=None) -> Iterator[np.ndarray]:
@@ -237,23 +252,30 @@ def as_source(images):
     return split, len(split)
 
 
-def labels_of(images) -> np.ndarray | None:
-    """(N,) int labels of a Split or of a tf.data.Dataset of (image, label) pairs; None without any."""
-    if isinstance(images, Split):
-        return images.labels
-    if not hasattr(images, "element_spec"):
-        return None
-    labels = [np.ravel(label).astype(int) for _, label in _dataset_blocks(images, 256) if label is not None]
-    return np.concatenate(labels) if labels else None
+def labelled(data) -> Split:
+    """Images with labels: the test split of a whole data set, a Split, or what a tf.data.Dataset of pairs holds.
 
-
-def labelled(data):
-    """Images with labels (the test split of a whole data set, a Split, a tf.data.Dataset of pairs), and these (N,)."""
-    images = data.test if isinstance(data, AnomalyDataset) else data
-    labels = labels_of(images)
-    if labels is None:
+    The dataset is walked through once: one that shuffles gives another order each time.
+    """
+    split = data.test if isinstance(data, AnomalyDataset) else data
+    if hasattr(data, "element_spec"):
+        blocks = list(_dataset_blocks(data, 256))
+        if not blocks:
+            raise ValueError("There are no images: at least one is wanted.")
+        images, labels = zip(*blocks, strict=True)
+        known = None if labels[0] is None else np.concatenate([np.ravel(each) for each in labels])
+        split = Split(np.concatenate(images), known)
+    if not isinstance(split, Split) or split.labels is None:
         raise ValueError("Images with labels are wanted: a test split, or a tf.data.Dataset of (image, label) pairs.")
-    return images, labels
+    return split
+
+
+def _whole_numbers(labels) -> np.ndarray:
+    """Labels as (N,) int; a share, NaN or a word is none."""
+    array = np.asarray(labels)
+    if array.dtype.kind not in "biuf" or not np.all(np.isfinite(array)) or np.any(array != np.floor(array)):
+        raise ValueError(f"Labels are whole numbers, 0 normal and 1 anomalous. Received: {array[:5]}.")
+    return array.astype(int)
 
 
 def _dataset_blocks(dataset, batch_size: int):

@@ -1,6 +1,7 @@
 """One class of a labelled set as the normal one, all others as anomalies: digits, MNIST, Fashion-MNIST."""
 
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +102,7 @@ def _arrays(source: str):
         try:
             with np.load(path) as arrays:
                 return tuple(arrays[key] for key in _KEYS)
-        except (ValueError, KeyError, OSError) as error:
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path} must hold the arrays {', '.join(_KEYS)}. Received: {error}.") from None
     import keras
 

@@ -6,7 +6,7 @@ import numpy as np
 import traitlets as tr
 
 from anogan_lib import figures, metrics, scoring, thresholds
-from anogan_lib.datasets.base import as_array, labelled
+from anogan_lib.datasets.base import labelled
 from anogan_lib.widgets.base import View, number, resized, script, sheet
 
 LAMS = np.round(np.linspace(0, 1, 101), 2)
@@ -63,8 +63,8 @@ class LambdaExplorer(View):
     thumbnails = tr.Dict().tag(sync=True)
 
     def __init__(self, detector, data, prediction=None, rates=RATES):
-        split, labels = labelled(data)
-        self.detector, self.images, self.labels = detector, as_array(split), np.asarray(labels)
+        split = labelled(data)
+        self.detector, self.images, self.labels = detector, split.images, split.labels
         if not 0 < self.labels.sum() < len(self.labels):
             raise ValueError("The explorer compares normal with anomalous images: at least one of each is wanted.")
         known = np.sort(np.asarray(rates, float))
