@@ -2,10 +2,12 @@
 
     python -m tests.benchmarks.quality [--only mnist:8 ...] [--parts detector ...] [--jobs 2] [--out results/bench]
 
-A task is one data set and one seed. Each of its parts (detector, baselines, autoencoder, paper) is measured in a
+A task is one data set and one seed. Each of its parts (gan, detector, baselines, autoencoder, paper) is measured in a
 process of its own and written to a file in OUT/quality/; what is there is not measured again, so stop the run whenever
-you like, and remove that folder to begin anew. At the end everything measured so far goes into OUT/quality.json; a run
-that is whole is also kept as tests/benchmarks/quality.json. One-class MNIST and the magnetic tiles need $ANOGAN_DATA.
+you like, and remove that folder to begin anew. At the end everything measured so far goes into OUT/quality.json and is
+kept as tests/benchmarks/quality.json. While parts of the kept run are missing, another run goes on with it, here or on
+another machine; a whole one gives way to another whole one only. One-class MNIST and the magnetic tiles need
+$ANOGAN_DATA.
 """
 
 import argparse
@@ -35,19 +37,35 @@ HELD = slice(5, 10)  # digits for which nothing was tuned
 # ---- the parts of a task: each takes the data set, a seed and the task's folder, and returns plain figures
 
 
-def detector_part(spec: str, data, seed: int, folder: Path) -> dict:
-    """The default detector, trained from nothing on the training images."""
-    from anogan_lib import DCGAN, AnoGAN
+def gan_part(spec: str, data, seed: int, folder: Path) -> dict:
+    """The default DCGAN, trained from nothing on the training images: for the detector and the search of the paper."""
+    from anogan_lib import DCGAN
 
-    started = time.perf_counter()
     gan = DCGAN(image_shape=data.image_shape, flips=spec in FLIPS, seed=seed)
     gan.train(data.train, checkpoint_dir=folder / "checkpoint", verbose=False)
+    gan.save(folder / "gan")
+    return {"trained_steps": int(gan.steps_done)}
+
+
+def trained_gan(spec: str, data, seed: int, folder: Path):
+    """What `gan_part` left; made anew where its figures came from another machine."""
+    from anogan_lib import DCGAN
+
+    if not (folder / "gan").is_dir():
+        gan_part(spec, data, seed, folder)
+    return DCGAN.load(folder / "gan")
+
+
+def detector_part(spec: str, data, seed: int, folder: Path) -> dict:
+    """The default detector: encoder, spreads and threshold from nothing, then every test image."""
+    from anogan_lib import AnoGAN
+
+    gan, started = trained_gan(spec, data, seed, folder), time.perf_counter()
     detector = AnoGAN(gan, seed=seed).fit(data, verbose=False)
-    trained = round(time.perf_counter() - started, 1)
+    fitted = round(time.perf_counter() - started, 1)
     detector.save(folder / "detector")
     found = detector.predict(data.test)
-    about = {"trained_steps": int(gan.steps_done), "training_seconds": trained}
-    return figures(data.test, found.scores, found.maps) | about
+    return figures(data.test, found.scores, found.maps) | {"fitting_seconds": fitted}
 
 
 def baselines_part(spec: str, data, seed: int, folder: Path) -> dict:
@@ -88,15 +106,21 @@ def autoencoder_part(spec: str, data, seed: int, folder: Path) -> dict:
 
 def paper_part(spec: str, data, seed: int, folder: Path) -> dict:
     """AnoGAN as published: 500 steps from a random start, lambda 0.1, raw sums; in the detector's DCGAN as trained."""
-    from anogan_lib import DCGAN, AnoGAN, inversion
+    from anogan_lib import AnoGAN, inversion
 
-    detector = AnoGAN(DCGAN.load(folder / "detector"), lam=0.1, score="paper", seed=seed)
+    detector = AnoGAN(trained_gan(spec, data, seed, folder), lam=0.1, score="paper", seed=seed)
     chosen = by_class(data.test, PAPER_IMAGES, seed)
     found = detector.invert(chosen, **inversion.PAPER)
     return figures(chosen, found.scores(), found.maps())
 
 
-PARTS = {"detector": detector_part, "baselines": baselines_part, "autoencoder": autoencoder_part, "paper": paper_part}
+PARTS = {
+    "gan": gan_part,
+    "detector": detector_part,
+    "baselines": baselines_part,
+    "autoencoder": autoencoder_part,
+    "paper": paper_part,
+}
 
 
 def figures(split, scores: np.ndarray, maps=None, intervals: bool = True) -> dict:
@@ -136,7 +160,7 @@ def folder_of(spec: str, seed: int, out: Path) -> Path:
 
 def wanted(seed: int) -> list[str]:
     """Further seeds are for the detector alone."""
-    return ["detector"] if seed else list(PARTS)
+    return ["gan", "detector"] if seed else list(PARTS)
 
 
 def measure(part: str, spec: str, seed: int, out: Path) -> None:
@@ -154,9 +178,26 @@ def read(spec: str, seed: int, out: Path) -> dict[str, dict]:
     return {name: json.loads(path.read_text()) for name in PARTS if (path := folder / f"{name}.json").is_file()}
 
 
+def missing(out: Path) -> list[tuple[str, str, int]]:
+    """(part, data set, seed) of everything that is still to be measured."""
+    return [
+        (part, *task) for part in PARTS for task in TASKS if part in wanted(task[1]) and part not in read(*task, out)
+    ]
+
+
+def go_on_with(kept: dict, out: Path) -> None:
+    """Parts that an unfinished run has measured, as if they had been measured here."""
+    for task, parts in kept["parts"].items():
+        for part, told in parts.items():
+            file = out / "quality" / task / f"{part}.json"
+            if not file.is_file():
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(json.dumps(told, indent=1))
+
+
 def gather(out: Path, command: str) -> dict:
     """One dictionary of everything measured so far; what is not there yet is None."""
-    told = {"command": command}
+    told = {"command": command, "whole": not missing(out)}
     digits = [read(spec, seed, out) for spec, seed in MNIST]
     if any(digits):
         own = column(digits, "detector")
@@ -180,6 +221,7 @@ def gather(out: Path, command: str) -> dict:
             rivals |= {name: parts[name] for name in ("autoencoder", "paper") if name in parts}
             own = parts.get("detector", {})
             told[spec.split(":")[0]] = own | {"baselines": rivals} | about([parts], [seed])
+    told["parts"] = {folder_of(*task, out).name: parts for task in TASKS if (parts := read(*task, out))}
     return told
 
 
@@ -228,12 +270,14 @@ def main() -> None:
     chosen = [task for task in TASKS if not args.only or task[0] in args.only]
     if not chosen:
         parser.error(f"--only names one of {', '.join(sorted({spec for spec, _ in TASKS}))}")
-    steps = [(part, *task) for part in args.parts for task in chosen if part in wanted(task[1])]
-    missing = [step for step in steps if step[0] not in read(*step[1:], args.out)]
-    failed = apart.run_each("tests.benchmarks.quality", missing, args.out, args.jobs)
+    kept = json.loads(KEPT.read_text()) if KEPT.is_file() else {"whole": False, "parts": {}}
+    if not kept["whole"]:
+        go_on_with(kept, args.out)
+    steps = [step for step in missing(args.out) if step[0] in args.parts and step[1:] in chosen]
+    failed = apart.run_each("tests.benchmarks.quality", steps, args.out, args.jobs)
     told = gather(args.out, "make quality")
     (args.out / "quality.json").write_text(json.dumps(told, indent=1))
-    if all(list(read(spec, seed, args.out)) == wanted(seed) for spec, seed in TASKS):
+    if told["whole"] or not kept["whole"]:
         KEPT.write_text(json.dumps(told, indent=1))
     print(table(told))
     if failed:
