@@ -5,7 +5,9 @@ of the paper's 500 what those reach.
 
 Every step is made for the same number of images, the lanes, filled up where there are fewer: the networks' sums are
 then formed in the same order however the images are batched. A difference in the seventh digit, as another order makes
-it, would grow from step to step; like this A(x) is a function of x alone.
+it, would grow from step to step; like this A(x) is a function of x alone. Not every number of lanes will do: matrix
+products are made a few rows at a time, and rows that are left over are summed in another order. How many at a time
+differs from processor to processor, so it is tried out.
 """
 
 from functools import cached_property
@@ -47,7 +49,7 @@ class LatentSearch:
         elsewhere: (H, W, C), what x and G(z) are replaced by outside the region.
 
     Attributes:
-        lanes: images in each step; a power of two, from the memory that a step takes.
+        lanes: images in each step: as many as the memory allows, if all of them are computed alike, or else fewer.
     """
 
     def __init__(self, generator, features, prior: str, region=None, elsewhere=None):
@@ -56,7 +58,15 @@ class LatentSearch:
 
     @cached_property
     def lanes(self) -> int:
-        return _lanes(self.generator, self.features)
+        most = _most_lanes(self.generator, self.features)
+        return next(count for count in (most, *_fewer(most)) if self._alike(count))
+
+    def _alike(self, count: int) -> bool:
+        """Is the gradient, to the last bit, the same in each of so many lanes that hold the same image?"""
+        z = latent.draw(1, self.latent_dim, self.prior, (0, 0))
+        x = tf.repeat(self.within(self.generator(-z, training=False)), count, axis=0)
+        gradient = self.gradient(x, self.features(x, training=False), tf.repeat(z, count, axis=0), (1.0, 1.0)).numpy()
+        return bool((gradient == gradient[:1]).all())
 
     @property
     def latent_dim(self) -> int:
@@ -119,8 +129,17 @@ class LatentSearch:
         return self.features(x, training=False)
 
 
-def _lanes(*networks) -> int:
+def _most_lanes(*networks) -> int:
     """As many images as the memory allows, a power of two: each layer's output counts, and its gradient."""
     device = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     outputs = sum(int(np.prod(layer.output.shape[1:])) for network in networks for layer in network.layers)
     return 2 ** int(np.log2(np.clip(MEMORY[device] // (4 * outputs), 1, MOST_LANES[device])))
+
+
+def _fewer(count: int):
+    """Three quarters of a power of two, half of it, three quarters of that ... down to 1."""
+    while count > 1:
+        if count >= 4:
+            yield count * 3 // 4
+        count //= 2
+        yield count

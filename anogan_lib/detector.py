@@ -9,8 +9,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from anogan_lib import baselines, figures, inversion, keeping, localisation, metrics, scoring, thresholds
-from anogan_lib.datasets.base import AnomalyDataset, as_array, check_fit, iterate_batches, labelled
+from anogan_lib import baselines, figures, inversion, keeping, localisation, metrics, scoring, thresholds, usual
+from anogan_lib.datasets.base import AnomalyDataset, as_array, check_fit, drawn, iterate_batches, labelled
 from anogan_lib.dcgan import DCGAN
 from anogan_lib.encoder import train_encoder
 from anogan_lib.networks import feature_extractor
@@ -60,6 +60,8 @@ class AnoGAN:
     Attributes:
         gan: the DCGAN, as it was handed over.
         generator: the G that z is searched in: the DCGAN's own, or the copy of it that learned along with the encoder.
+        usual: what normal images' differences from their G(z) have in common, by loss: score="best" looks past it. None
+            where there is no encoder.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class AnoGAN:
     def use(self, generator: keras.Model, encoder: keras.Model | None = None):
         """Search z in this G, from what this E says, from now on."""
         self.generator, self.encoder = generator, encoder
+        self.usual: dict[str, usual.Usual] | None = None
         elsewhere = None if self.region is None else self.gan.sample(256).mean(axis=0)  # (H, W, C)
         self.search = inversion.LatentSearch(generator, self.features, self.gan.prior, self.region, elsewhere)
 
@@ -124,17 +127,41 @@ class AnoGAN:
         return self.calibrate(data.calibration, false_alarm_rate)
 
     def fit_encoder(self, images, **options):
-        """Train E on normal images (N, H, W, C), and a copy of G with it; options as in `train_encoder`."""
+        """Train E on normal images (N, H, W, C), and a copy of G with it; options as in `train_encoder`.
+
+        What the differences of these images from their G(E(x)) have in common goes into `usual`.
+        """
         encoder, generator, self.encoder_losses = train_encoder(self.gan, images, **options)
         self.use(generator, encoder)
         self.spreads = self.calibration = None  # made with another way to z
         self.card = {}
+        differences = self._differences(drawn(images, usual.MOST_IMAGES, self.seed), steps=0)
+        self.usual = {name: usual.Usual.of(each, self.seed) for name, each in differences.items()}
         return self
 
+    def _differences(self, images, **options) -> dict[str, np.ndarray]:
+        """What score="best" compares, by loss, (N, ...) each; see `scoring.local_differences`."""
+        found = self.invert(images, **options)
+        pairs = zip(*(iterate_batches(each, 64) for each in (found.images, found.reconstruction)), strict=True)
+        parts = [
+            scoring.local_differences(x, y, self.search.features_of(x), self.search.features_of(y)) for x, y in pairs
+        ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
     def standardise(self, images):
-        """Take the spreads of R and D from normal images that trained nothing: the validation images."""
+        """Take the spreads of R and D from normal images that trained nothing: the validation images.
+
+        Before that, with an encoder, how far score="best" looks past what is usual: so far that these images stand out
+        most where a patch of another one has been pasted in.
+        """
         images, self.spreads, self.calibration = as_array(images), None, None
         self.aim = (self.score, self.lam)
+        if self.usual:
+            normal, patched = (self._differences(each) for each in (images, usual.patched(images, self.seed)))
+            self.usual = {
+                name: usual.choose(known, normal[name], patched[name], scoring.most_different)
+                for name, known in self.usual.items()
+            }
         found = self.invert(images)
         self.spreads = scoring.Standardisation.of(found.losses)
         if self._search_options()["steps"]:
@@ -255,6 +282,7 @@ class AnoGAN:
             "lam": lam,
             "score": score,
             "spreads": self.spreads,
+            "usual": self.usual,
             "seed": self.seed,
         }
 

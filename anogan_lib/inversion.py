@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 from anogan_lib import descent, scoring
 from anogan_lib.datasets.base import iterate_batches
 from anogan_lib.descent import LatentSearch
+from anogan_lib.usual import Usual
 
 PAPER = {"steps": 500, "step_size": 0.05}
 STEPS = 100  # of a search from a random start, left to itself: they reach what the paper's 500 do
@@ -56,6 +57,7 @@ class Inversion:
         losses: per-image losses by name, each (N,): "residual", "discrimination" and those of score="best".
         trace: the recorded steps, or None.
         lam, score, spreads: the detector's, used where `scores` is not told otherwise.
+        usual: what normal images' differences have in common, by loss; what score="best" looks past.
     """
 
     images: np.ndarray
@@ -66,6 +68,7 @@ class Inversion:
     lam: float = 0.1
     score: str = "paper"
     spreads: scoring.Standardisation | None = field(default=None, repr=False)
+    usual: dict[str, Usual] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.z)
@@ -93,7 +96,7 @@ class Inversion:
 
     def local_maps(self) -> np.ndarray:
         """The maps behind score="best": see `scoring.local_map`, (N, H, W)."""
-        return scoring.local_map(self.images, self.reconstruction)
+        return scoring.local_map(self.images, self.reconstruction, self.usual)
 
 
 def invert(
@@ -111,6 +114,7 @@ def invert(
     trace: bool = False,
     record_every: int = RECORD_EVERY,
     progress: bool = False,
+    usual: dict[str, Usual] | None = None,
     **about,
 ) -> Inversion:
     """Search z for every image, some at a time; of several restarts the one that ends with the lowest L(z) is kept.
@@ -125,6 +129,7 @@ def invert(
         init: "random" or "encoder".
         batch_size: images read at a time; how many of them are searched at once follows from the memory they take.
         trace: record z, R and D every `record_every` steps.
+        usual: what score="best" looks past, see `usual.Usual`; handed on to the Inversion too.
         about: `lam`, `score` and `spreads`, handed on to the Inversion.
     """
     if init not in STARTS:
@@ -134,7 +139,7 @@ def invert(
     if steps < 0 or restarts < 1 or record_every < 1:
         received = f"{steps}, {restarts} and {record_every}"
         raise ValueError(f"steps is at least 0, restarts and record_every at least 1. Received: {received}")
-    plan = _Plan(search, steps, tf.constant(weights, tf.float32), step_size, record_every if trace else None)
+    plan = _Plan(search, steps, tf.constant(weights, tf.float32), step_size, record_every if trace else None, usual)
     queries, parts = [], []
     with tqdm(desc="inverse mapping", unit="image", disable=not progress) as bar:
         for batch in iterate_batches(images, batch_size):
@@ -152,7 +157,7 @@ def invert(
                 queries.append(x.numpy()[:count])
                 parts.append(best.first(count))
                 bar.update(count)
-    return _join(queries, parts, about)
+    return _join(queries, parts, about | {"usual": usual})
 
 
 def _filled(images: np.ndarray, lanes: int) -> np.ndarray:
@@ -184,6 +189,7 @@ class _Plan(NamedTuple):
     weights: tf.Tensor
     step_size: float | None
     record_every: int | None
+    usual: dict[str, Usual] | None
 
     def run(self, x, feature_x, z, init: str) -> _Found:
         """One search, from z."""
@@ -200,7 +206,7 @@ class _Plan(NamedTuple):
         z = state[0]
         y, feature_y, residual, discrimination = (part.numpy() for part in search.measure(x, feature_x, z))
         losses = {"residual": residual, "discrimination": discrimination}
-        losses |= scoring.local_losses(x, y, feature_x, feature_y)
+        losses |= scoring.local_losses(x, y, feature_x, feature_y, self.usual)
         if self.record_every:
             record.append((steps, z.numpy(), residual, discrimination))
         objective = np.array(self.weights[0]) * residual + np.array(self.weights[1]) * discrimination

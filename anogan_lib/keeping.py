@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from anogan_lib import scoring
+from anogan_lib import scoring, usual
 from anogan_lib.dcgan import DCGAN
 from anogan_lib.networks import save
 
@@ -16,7 +16,8 @@ SETTINGS = ("lam", "score", "steps", "feature_layer", "seed")  # what detector.j
 
 
 def write(detector, folder: Path, card: dict | None) -> None:
-    """The DCGAN, E and the G that learned along with it as .keras; detector.json, calibration.npz and card.json."""
+    """The DCGAN, E and the G that learned along with it as .keras; detector.json, calibration.npz, usual.npz and
+    card.json."""
     detector.gan.save(folder)
     adapted = detector.generator is not detector.gan.generator
     if adapted:
@@ -25,6 +26,8 @@ def write(detector, folder: Path, card: dict | None) -> None:
         save(detector.encoder, folder / "encoder.keras")
     if detector.calibration is not None:
         np.savez_compressed(folder / "calibration.npz", **detector.calibration)
+    if detector.usual:
+        usual.write(folder / "usual.npz", detector.usual)
     if detector.region is not None:
         np.save(folder / "region.npy", detector.region)
     about = {
@@ -36,6 +39,7 @@ def write(detector, folder: Path, card: dict | None) -> None:
         "map_scale": detector.map_scale,
         "encoder": detector.encoder is not None,
         "adapted": adapted,
+        "usual": bool(detector.usual),
         "calibrated": detector.calibration is not None,
         "region": detector.region is not None,
     }
@@ -63,6 +67,8 @@ def read(kind, folder: Path, settings: dict):
     detector = kind(DCGAN.load(folder), **about["settings"] | settings)
     encoder = _network(folder / "encoder.keras") if about["encoder"] else None
     detector.use(_network(folder / "adapted.keras") if about.get("adapted") else detector.gan.generator, encoder)
+    if about.get("usual"):
+        detector.usual = usual.read(folder / "usual.npz")
     if (folder / "card.json").is_file():
         detector.card = json.loads((folder / "card.json").read_text())
     if about["spreads"]:

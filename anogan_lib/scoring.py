@@ -50,15 +50,16 @@ def without_contrast(images) -> np.ndarray:
     return centred / np.sqrt((centred**2).mean(axis=(1, 2, 3), keepdims=True) + 1e-6)
 
 
-def local_map(x, y) -> np.ndarray:
+def local_map(x, y, usual=None) -> np.ndarray:
     """How far x and G(z) differ around each pixel: (N, H, W, C) twice -> (N, H, W), in the images' own contrast.
 
-    Brightness and contrast are taken out of both; then the root of the squared difference, averaged over channels and
-    over a Gaussian neighbourhood of standard deviation 1/64 of the side.
+    Brightness and contrast are taken out of both, and of the difference what is usual; then the root of its square,
+    averaged over channels and over a Gaussian neighbourhood of standard deviation 1/64 of the side.
     """
     from scipy.ndimage import gaussian_filter
 
-    squares = ((without_contrast(x) - without_contrast(y)) ** 2).mean(axis=-1)  # (N, H, W)
+    difference = without_contrast(x) - without_contrast(y)
+    squares = (_unusual("local_residual", difference, usual) ** 2).mean(axis=-1)  # (N, H, W)
     sigma = MAP_BLUR * min(squares.shape[1:])
     return np.sqrt(np.maximum(gaussian_filter(squares, (0, sigma, sigma), truncate=3.0), 0.0))
 
@@ -73,20 +74,36 @@ def top_mean(maps: np.ndarray, count: int) -> np.ndarray:
     return np.partition(flat, -count, axis=1)[:, -count:].mean(axis=1)
 
 
-def local_losses(x, y, feature_x, feature_y) -> dict[str, np.ndarray]:
-    """R and D as score="best" takes them: the mean of what differs most, in the image and among the features.
+def local_differences(x, y, feature_x, feature_y) -> dict[str, np.ndarray]:
+    """What score="best" compares: x with G(z), (N, H, W, C), and f(x) with f(G(z)), (N, h, w, channels).
 
-    R compares the images smoothed and with brightness and contrast taken out of each; D measures features by the size
-    of f(x). A dark photograph, or a digit in thin ink, is no anomaly.
+    The images are smoothed, and brightness and contrast taken out of each; features are measured by the size of f(x).
+    A dark photograph, or a digit in thin ink, is no anomaly.
     """
     from scipy.ndimage import gaussian_filter
 
     x, y = (without_contrast(gaussian_filter(np.asarray(each), (0, SCORE_BLUR, SCORE_BLUR, 0))) for each in (x, y))
-    residual = np.sqrt(((x - y) ** 2).mean(axis=-1))  # (N, H, W)
     feature_x, feature_y = np.asarray(feature_x), np.asarray(feature_y)
-    features = np.sqrt(((feature_x - feature_y) ** 2).mean(axis=-1))  # (N, h, w)
-    size = np.sqrt((feature_x**2).mean(axis=(1, 2, 3)) + 1e-6)
-    return {"local_residual": top_mean(residual, TOP), "local_discrimination": top_mean(features, TOP) / size}
+    size = np.sqrt((feature_x**2).mean(axis=(1, 2, 3), keepdims=True) + 1e-6)
+    return {"local_residual": x - y, "local_discrimination": (feature_x - feature_y) / size}
+
+
+def local_losses(x, y, feature_x, feature_y, usual=None) -> dict[str, np.ndarray]:
+    """R and D as score="best" takes them: the mean of the places that differ most, in the image and among features.
+
+    `usual` tells by loss what normal images' differences have in common, and is taken out: see `usual.Usual`.
+    """
+    differences = local_differences(x, y, feature_x, feature_y).items()
+    return {name: most_different(_unusual(name, difference, usual)) for name, difference in differences}
+
+
+def most_different(differences: np.ndarray) -> np.ndarray:
+    """Mean over the 16 places that differ most, each the root mean square over channels: (N, h, w, C) -> (N,)."""
+    return top_mean(np.sqrt((differences**2).mean(axis=-1)), TOP)
+
+
+def _unusual(name: str, differences: np.ndarray, usual) -> np.ndarray:
+    return usual[name](differences) if usual else differences
 
 
 def check_lam(lam: float) -> float:

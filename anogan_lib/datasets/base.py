@@ -252,6 +252,17 @@ def as_source(images):
     return split, len(split)
 
 
+def drawn(images, count: int, seed: int = 0) -> np.ndarray:
+    """At most `count` of the images, drawn once, in their order: (n, H, W, C) float32."""
+    source, total = as_source(images)
+    chosen = np.sort(np.random.default_rng(seed).permutation(total)[:count])
+    if isinstance(source, Split):
+        return source[chosen].images
+    firsts = range(0, total, 256)
+    blocks = zip(firsts, iterate_batches(source, 256), strict=True)
+    return np.concatenate([block[chosen[(chosen >= i) & (chosen < i + 256)] - i] for i, block in blocks])
+
+
 def labelled(data) -> Split:
     """Images with labels: the test split of a whole data set, a Split, or what a tf.data.Dataset of pairs holds.
 

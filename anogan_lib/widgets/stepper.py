@@ -171,7 +171,7 @@ class InversionStepper(View):
         """G(z) and the residual over x, for each G(z) of (n, H, W, C): (n, 2, H, W, 3) uint8."""
         many = np.repeat(x[None], len(y), axis=0)
         local = self.detector.score == "best"
-        maps = np.asarray((scoring.local_map if local else scoring.residual_map)(many, y))
+        maps = scoring.local_map(many, y, self.detector.usual) if local else np.asarray(scoring.residual_map(many, y))
         known = self.detector.spreads is not None  # then the detector has a scale of its own, from normal images
         vmax = self.detector.map_scale if known else figures.common_scale(maps)
         overlays = [figures.overlay_image(x, each, vmax=vmax, opacity=0.85) for each in maps]
