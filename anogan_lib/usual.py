@@ -54,9 +54,10 @@ class Usual:
         return self.variances / (self.share + self.variances)
 
     def at(self, share: float) -> "Usual":
-        """The same with another v0, and without the directions that hardly lose anything."""
+        """The same with another v0, and without the directions that hardly lose anything; the first one stays."""
         changed = replace(self, share=float(share))
         kept = changed.damping > DAMPED
+        kept[:1] = True
         return replace(changed, directions=self.directions[kept], variances=self.variances[kept])
 
     def __call__(self, differences: np.ndarray) -> np.ndarray:
