@@ -135,7 +135,7 @@ class AnoGAN:
         self.use(generator, encoder)
         self.spreads = self.calibration = None  # made with another way to z
         self.card = {}
-        differences = self._differences(drawn(images, usual.MOST_IMAGES, self.seed), steps=0)
+        differences = self._differences(drawn(images, usual.enough(self.image_shape), self.seed), steps=0)
         self.usual = {name: usual.Usual.of(each, self.seed) for name, each in differences.items()}
         return self
 

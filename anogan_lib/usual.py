@@ -15,7 +15,7 @@ import numpy as np
 
 SHARES = (1.0, 0.3, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002)  # v0, of normal images' variance
 DAMPED = 1 / 3  # components that would lose less than this share of themselves are left as they are
-MOST_IMAGES = 1000  # training images, drawn once
+MOST_IMAGES, MOST_PIXELS = 1000, 2**26  # of training images, drawn once
 MOST_DIRECTIONS = 256
 MOST_NUMBERS = 2**22  # of all directions together
 
@@ -65,6 +65,11 @@ class Usual:
         flat = differences.reshape(len(differences), -1) - self.mean
         along = flat @ self.directions.T  # (N, k)
         return (flat - (along * self.damping) @ self.directions).reshape(differences.shape)
+
+
+def enough(image_shape) -> int:
+    """How many training images are looked at: a thousand, fewer where they are large."""
+    return min(MOST_IMAGES, MOST_PIXELS // int(np.prod(image_shape)))
 
 
 def choose(usual: Usual, normal: np.ndarray, patched: np.ndarray, measure) -> Usual:
