@@ -19,6 +19,8 @@ import tensorflow as tf
 from anogan_lib import latent, scoring
 
 EPSILON = 1e-8  # Adam's
+# Every search has graphs of its own. TensorFlow counts them by the line of code, and would warn of too many.
+tf.get_logger().addFilter(lambda record: "tf.function retracing" not in record.getMessage())
 MOST_LANES = {"CPU": 8, "GPU": 64}
 MEMORY = {"CPU": 2**25, "GPU": 2**31}  # bytes for the layers' outputs of a step; a processor's cache holds so many
 
