@@ -156,8 +156,9 @@ class AnoGAN:
         """
         images, self.spreads, self.calibration = as_array(images), None, None
         self.aim = (self.score, self.lam)
-        if self.usual:
-            normal, patched = (self._differences(each) for each in (images, usual.patched(images, self.seed)))
+        patched = usual.patched(images, self.seed, len(images) if self.usual_steps else usual.PATCHED)
+        if self.usual and len(patched):
+            normal, patched = (self._differences(each) for each in (images, patched))
             self.usual = {
                 name: usual.choose(known, normal[name], patched[name], scoring.most_different)
                 for name, known in self.usual.items()
