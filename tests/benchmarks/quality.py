@@ -291,8 +291,8 @@ def table(told: dict) -> str:
 
     def row(name: str, values: list) -> None:
         cells = ["" if value is None else f"{value:.3f}" for value in values]
-        known = [value for value in values if value is not None]
-        cells = [f"**{c}**" if v is not None and v == max(known) else c for c, v in zip(cells, values, strict=True)]
+        known = [value for value in values if value is not None and values[0] is not None]
+        cells = [f"**{c}**" if v in known and v == max(known) else c for c, v in zip(cells, values, strict=True)]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
 
     if "mnist" in told:
