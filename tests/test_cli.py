@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from anogan_lib import DCGAN, AnoGAN, datasets
+from anogan_lib import DCGAN, AnoGAN, datasets, encoder
 from anogan_lib.cli import main
 from anogan_lib.datasets.images import read_image
 from anogan_lib.files import COLUMNS
@@ -19,7 +19,7 @@ TINY = ["train", "digits:8", "--size", "16", "--latent-dim", "4", "--width", "4"
 
 @pytest.fixture(autouse=True)
 def short_encoder_training(monkeypatch):
-    monkeypatch.setattr("anogan_lib.encoder.DEFAULT_STEPS", 20)
+    monkeypatch.setattr("anogan_lib.encoder.WITH_G", encoder.WITH_G._replace(steps=20))
 
 
 def read_csv(path) -> list[dict]:
