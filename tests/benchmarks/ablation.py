@@ -4,8 +4,9 @@
 
 No test image is seen here. Normal images are the digit's calibration images; anomalies are training images of the other
 digits. Everything is trained with half the default's steps, so that the table takes hours and not a day. What is
-measured lies in OUT/ablation/, a file for each variant and digit, and is not measured again; the table is printed and
-written to OUT/ablation.json, a whole one also to tests/benchmarks/ablation.json. Needs $ANOGAN_DATA.
+measured lies in OUT/ablation/, a file for each variant and digit, and is not measured again; everything measured so far
+is printed as a table and kept as tests/benchmarks/ablation.json, from which another run goes on, here or on another
+machine; remove both to begin anew. Needs $ANOGAN_DATA.
 """
 
 import argparse
@@ -21,6 +22,7 @@ KEPT = Path(__file__).with_suffix(".json")
 DIGITS = (2, 3, 4)
 GAN_EPOCHS, ENCODER_EPOCHS = 23, 16  # half of the default's 6,000 and 4,000 steps
 ANOMALIES = 150  # of each other digit
+LAMS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
 
 GANS = {  # switches of DCGAN
     "as it is": {},
@@ -63,33 +65,47 @@ def images(digit: int):
     return data, x, (np.arange(len(x)) >= len(data.calibration)).astype(int)
 
 
+def base(digit: int, out: Path):
+    """The detector as it is, which other variants draw on; fitted where it is not there yet."""
+    from anogan_lib import DCGAN, AnoGAN
+
+    folder = out / "ablation" / f"as-it-is-{digit}"
+    if not folder.is_dir():
+        data, _, _ = images(digit)
+        gan = DCGAN(data.image_shape)
+        gan.train(data.train, epochs=GAN_EPOCHS, verbose=False)
+        gan.save(folder / "gan")
+        fitted(AnoGAN(gan), data).calibrate(data.calibration).save(folder)
+    return AnoGAN.load(folder)
+
+
+def fitted(detector, data, **switches):
+    """`detector` with its encoder and spreads."""
+    detector.fit_encoder(data.train, epochs=ENCODER_EPOCHS, verbose=False, **switches)
+    return detector.standardise(data.validation)
+
+
 def measure(variant: str, digit: int, out: Path) -> dict:
-    """AUROC of score="best", and of what it might look at instead."""
+    """AUROC of score="best" by lambda, and of what it might look at instead."""
     from anogan_lib import DCGAN, AnoGAN, metrics
 
     data, x, labels = images(digit)
-    base = out / "ablation" / f"as-it-is-{digit}"
-    if variant in SEARCHES:
-        detector = AnoGAN.load(base)
-        x, labels = x[::3], labels[::3]
-    else:
-        if variant in ENCODERS:
-            gan = DCGAN.load(base / "gan")
-        else:
-            gan = DCGAN(data.image_shape, **GANS[variant])
-            gan.train(data.train, epochs=GAN_EPOCHS, verbose=False)
-            if variant == "as it is":
-                gan.save(base / "gan")
-        detector = AnoGAN(gan)
-        detector.fit_encoder(data.train, epochs=ENCODER_EPOCHS, verbose=False, **ENCODERS.get(variant, {}))
-        detector.standardise(data.validation)
-        if variant == "as it is":
-            detector.calibrate(data.calibration).save(base)
     options = SEARCHES.get(variant, {})
+    if variant == "as it is" or options:
+        detector = base(digit, out)
+    elif variant in ENCODERS:
+        base(digit, out)
+        gan = DCGAN.load(out / "ablation" / f"as-it-is-{digit}" / "gan")
+        detector = fitted(AnoGAN(gan), data, **ENCODERS[variant])
+    else:
+        gan = DCGAN(data.image_shape, **GANS[variant])
+        gan.train(data.train, epochs=GAN_EPOCHS, verbose=False)
+        detector = fitted(AnoGAN(gan), data)
     if options:  # spreads of the same search
+        x, labels = x[::3], labels[::3]
         detector.spreads = type(detector.spreads).of(detector.invert(data.validation.images[::3], **options).losses)
     found = detector.invert(x, **options)
-    told = {"auroc": metrics.auroc(labels, found.scores(detector.lam, "best"))}
+    told: dict = {"by_lam": {str(lam): metrics.auroc(labels, found.scores(lam, "best")) for lam in LAMS}}
     if variant == "as it is":
         told["instead"] = {name: metrics.auroc(labels, s) for name, s in other_scores(detector, data, found).items()}
     return told
@@ -113,8 +129,6 @@ def other_scores(detector, data, found) -> dict[str, np.ndarray]:
         "best, what is usual left in": bare.standardise(data.validation).invert(x).scores(),
         "as in the paper: lambda 0.1, raw sums": found.scores(0.1, "paper"),
         "both sums standardised": found.scores(0.5, "standardised"),
-        "best, R alone": found.scores(0.0, "best"),
-        "best, D alone": found.scores(1.0, "best"),
         "R: sum of absolute differences": found.residual,
         "R: sum of squares": ((x - y) ** 2).sum(axis=(1, 2, 3)),
         "R: sum of squares, brightness and contrast taken out": (
@@ -157,36 +171,50 @@ def main() -> None:
     if args.measure:
         variant, digit = args.measure[0], int(args.measure[1])
         told = apart.keep(file_of(variant, digit, args.out), lambda: measure(variant, digit, args.out))
-        return print(f"{variant}, digit {digit}: {told['auroc']:.3f} in {told['seconds']:.0f} s", flush=True)
+        return print(f"{variant}, digit {digit}: {auroc(told):.3f} in {told['seconds']:.0f} s", flush=True)
+    kept = json.loads(KEPT.read_text()) if KEPT.is_file() else {}
+    apart.go_on_with({file_of(v, d, args.out): each for v, row in kept.items() for d, each in row.items()})
     variants = [*GANS, *ENCODERS, *SEARCHES]
     for stage in (["as it is"], variants):  # the others draw on its networks
         steps = [(variant, digit) for variant in stage for digit in DIGITS]
         missing = [step for step in steps if not file_of(*step, args.out).is_file()]
         apart.run_each("tests.benchmarks.ablation", missing, args.out, args.jobs)
-    told = {
-        variant: [
-            json.loads(path.read_text()) if (path := file_of(variant, d, args.out)).is_file() else None for d in DIGITS
-        ]
-        for variant in variants
-    }
-    (args.out / "ablation.json").write_text(json.dumps(told, indent=1))
+    told = gather(args.out)
+    KEPT.write_text(json.dumps(told, indent=1))
     print(table(told))
-    if all(each for row in told.values() for each in row):
-        KEPT.write_text(json.dumps(told, indent=1))
-    else:
+    if any(len(row) < len(DIGITS) for row in told.values()):
         sys.exit("not everything could be measured")
 
 
+def gather(out: Path) -> dict:
+    """{variant: {digit: what was measured}}."""
+    return {
+        variant: {
+            str(digit): json.loads(path.read_text())
+            for digit in DIGITS
+            if (path := file_of(variant, digit, out)).is_file()
+        }
+        for variant in (*GANS, *ENCODERS, *SEARCHES)
+    }
+
+
+def auroc(told: dict) -> float:
+    """At the default lambda."""
+    from anogan_lib import scoring
+
+    return told["by_lam"][str(scoring.DEFAULT_LAM["best"])]
+
+
 def table(told: dict) -> str:
-    """A row for each variant: AUROC on each digit, their mean."""
-    rows = {variant: [each and each["auroc"] for each in row] for variant, row in told.items()}
-    base = [each for each in told["as it is"] if each]
-    for name in base[0]["instead"] if len(base) == len(DIGITS) else ():
-        rows[f"score: {name}"] = [each["instead"][name] for each in base]
+    """A row for each variant that all digits were measured for: AUROC on each digit, their mean."""
+    whole = {variant: list(row.values()) for variant, row in told.items() if len(row) == len(DIGITS)}
+    rows = {variant: [auroc(each) for each in row] for variant, row in whole.items()}
+    if asis := whole.get("as it is"):
+        rows |= {f"lambda {lam}": [each["by_lam"][lam] for each in asis] for lam in map(str, LAMS)}
+        rows |= {f"score: {name}": [each["instead"][name] for each in asis] for name in asis[0]["instead"]}
     lines = ["| | " + " | ".join(f"{digit}" for digit in DIGITS) + " | mean |", "|---" * (len(DIGITS) + 2) + "|"]
     for name, row in rows.items():
-        if None not in row:
-            lines.append(f"| {name} | " + " | ".join(f"{value:.3f}" for value in [*row, float(np.mean(row))]) + " |")
+        lines.append(f"| {name} | " + " | ".join(f"{value:.3f}" for value in [*row, float(np.mean(row))]) + " |")
     return "\n".join(lines)
 
 

@@ -35,6 +35,14 @@ def keep(file: Path, measure: Callable[[], dict], **about) -> dict:
     return told
 
 
+def go_on_with(kept: dict[Path, dict]) -> None:
+    """What an unfinished run has measured, {file: figures}, as if it had been measured here."""
+    for file, told in kept.items():
+        if not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(json.dumps(told, indent=1))
+
+
 def commit() -> str:
     """The commit that is measured; `+` where files differ from it."""
     told = subprocess.run(["git", "describe", "--always", "--dirty=+"], cwd=ROOT, capture_output=True, text=True)

@@ -187,12 +187,9 @@ def missing(out: Path) -> list[tuple[str, str, int]]:
 
 def go_on_with(kept: dict, out: Path) -> None:
     """Parts that an unfinished run has measured, as if they had been measured here."""
-    for task, parts in kept["parts"].items():
-        for part, told in parts.items():
-            file = out / "quality" / task / f"{part}.json"
-            if not file.is_file():
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(json.dumps(told, indent=1))
+    apart.go_on_with(
+        {out / "quality" / task / f"{part}.json": told for task, p in kept["parts"].items() for part, told in p.items()}
+    )
 
 
 def gather(out: Path, command: str) -> dict:
