@@ -56,6 +56,7 @@ class AnoGAN:
         seed: of the random starts.
         region: (H, W) bool, True where an anomaly matters; None for the whole image. Elsewhere every image, and every
             G(z), is replaced by the generator's mean image: what lies there has no part in z, score or map.
+        precision: of the search's steps, "float32" or "bfloat16"; see `inversion.invert`.
 
     Attributes:
         gan: the DCGAN, as it was handed over.
@@ -73,14 +74,16 @@ class AnoGAN:
         feature_layer: int = -1,
         seed: int = 0,
         region: np.ndarray | None = None,
+        precision: str = "float32",
     ):
         self.seed, self.feature_layer = int(seed), int(feature_layer)
         self.score = score
         self.lam = scoring.DEFAULT_LAM[self.score] if lam is None else lam
         self.region = None if region is None else localisation.check_region(region, gan.image_shape)
         self.gan, self.features = gan, feature_extractor(gan.discriminator, self.feature_layer)
-        self.steps = steps
+        self.steps, self.precision = steps, precision
         self.use(gan.generator)
+        self.search.at(precision)  # an unknown one is refused here
         self.spreads: scoring.Standardisation | None = None
         self.aim: tuple[str, float] | None = None  # the score and lambda whose R and D the search weighs, once fixed
         self.map_scale = 1.0  # the value at which overlays saturate: 99.9 % of normal pixels lie below
@@ -156,13 +159,8 @@ class AnoGAN:
         """
         images, self.spreads, self.calibration = as_array(images), None, None
         self.aim = (self.score, self.lam)
-        patched = usual.patched(images, self.seed, len(images) if self.usual_steps else usual.PATCHED)
-        if self.usual and len(patched):
-            normal, patched = (self._differences(each) for each in (images, patched))
-            self.usual = {
-                name: usual.choose(known, normal[name], patched[name], scoring.most_different)
-                for name, known in self.usual.items()
-            }
+        if self.usual:
+            self._look_past_usual(images)
         found = self.invert(images)
         self.spreads = scoring.Standardisation.of(found.losses)
         if self._search_options()["steps"]:
@@ -171,6 +169,16 @@ class AnoGAN:
             self.spreads = scoring.Standardisation.of(found.losses)
         self.map_scale = figures.common_scale(self._maps(found))
         return self
+
+    def _look_past_usual(self, images: np.ndarray) -> None:
+        """Choose v0 of each kind of difference."""
+        patched = usual.patched(images, self.seed, len(images) if self.usual_steps else usual.PATCHED)
+        if len(patched):
+            normal, patched = (self._differences(each) for each in (images, patched))
+            self.usual = {
+                name: usual.choose(known, normal[name], patched[name], scoring.most_different)
+                for name, known in self.usual.items()
+            }
 
     def calibrate(self, images, false_alarm_rate: float = 0.05):
         """Set the threshold from normal images that served for nothing else.
@@ -242,13 +250,12 @@ class AnoGAN:
 
         Args:
             images: (N, H, W, C) in [-1, 1]; an array, a split or a tf.data.Dataset.
-            steps: steps of the search; None for the detector's.
+            steps: None for the detector's.
             restarts: how many starts; the best of them is kept, image by image.
             init: "random" or "encoder"; None for the encoder where there is one.
             lam: weight of D in what the search minimises and in the scores; None for the detector's.
             score: whose losses the search minimises, and the Inversion's default score; None for the detector's.
-            options: step_size, seed, trace, record_every, batch_size, progress, as in `inversion.invert`; the search in
-                the paper's own form is `detector.invert(images, **inversion.PAPER)`.
+            options: as in `inversion.invert`; `**inversion.PAPER` is the search in the paper's own form.
         """
         options = self._search_options(steps, init, lam, score) | options
         return inversion.invert(self.search, self._checked(images), restarts=restarts, **options)
@@ -285,6 +292,7 @@ class AnoGAN:
             "spreads": self.spreads,
             "usual": self.usual,
             "seed": self.seed,
+            "precision": self.precision,
         }
 
     def _checked(self, images):

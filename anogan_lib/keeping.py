@@ -12,7 +12,8 @@ from anogan_lib.dcgan import DCGAN
 from anogan_lib.networks import save
 
 FORMAT = 1
-SETTINGS = ("lam", "score", "steps", "feature_layer", "seed")  # what detector.json keeps of the constructor's
+# What detector.json keeps of the constructor's arguments.
+SETTINGS = ("lam", "score", "steps", "feature_layer", "seed", "precision")
 
 
 def write(detector, folder: Path, card: dict | None) -> None:

@@ -17,8 +17,8 @@ SHARES = (1.0, 0.3, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002) 
 DAMPED = 1 / 3  # components that would lose less than this share of themselves are left as they are
 MOST_IMAGES, MOST_PIXELS = 1000, 2**26  # of training images, drawn once
 MOST_DIRECTIONS = 256
-PATCHED = 400  # validation images with a patch, where they cost one pass each
 MOST_NUMBERS = 2**20  # of all directions together
+PATCHED = 400  # validation images with a patch, where they cost one pass each
 
 
 @dataclass(frozen=True)

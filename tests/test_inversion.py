@@ -41,7 +41,7 @@ def test_gradient_equals_finite_differences(detector, images):
 
 
 @pytest.mark.parametrize("score", ["paper", "best"])
-@pytest.mark.parametrize("walk", [{}, PAPER | {"steps": 60}])
+@pytest.mark.parametrize("walk", [{}, PAPER | {"steps": 60}, {"precision": "bfloat16"}])
 def test_a_score_depends_on_neither_batch_nor_order(gan, images, score, walk):
     detector = AnoGAN(gan, score=score)
     detector.standardise(images)
@@ -74,6 +74,35 @@ def test_few_steps_reach_what_the_papers_500_reach():
     images = datasets.load("hazelnut").test[::14]
     few, many, slow = (detector.invert(images, **walk).scores().mean() for walk in ({}, PAPER, PAPER | {"steps": 100}))
     assert few < 1.01 * many < slow
+
+
+@pytest.mark.parametrize("normalisation", ["layer", "batch", "spectral", None])
+def test_half_precision_walks_down_the_same_loss(images, normalisation):
+    detector = AnoGAN(DCGAN(SHAPE, latent_dim=6, width=8, normalisation=normalisation, seed=1), score="paper")
+    x, weights, z = tf.constant(images), tf.constant((0.9, 0.1)), detector.search.start(9, "random", 0, 0)
+    one, two = (
+        search.gradient(x, search.features_of(x), z, weights).numpy()
+        for search in map(detector.search.at, ("float32", "bfloat16"))
+    )
+    cosine = (one * two).sum(axis=1) / (np.linalg.norm(one, axis=1) * np.linalg.norm(two, axis=1))
+    assert (cosine > 0.98).all() and (one != two).any()
+
+
+def test_half_precision_ends_as_low_and_is_measured_in_float32(detector, images):
+    one, two = (detector.invert(images, steps=100, precision=precision) for precision in ("float32", "bfloat16"))
+    np.testing.assert_allclose(two.scores().mean(), one.scores().mean(), rtol=0.02)
+    np.testing.assert_allclose(two.reconstruction, detector.generator(two.z), atol=1e-5)
+    np.testing.assert_allclose(two.residual, np.abs(images - two.reconstruction).sum(axis=(1, 2, 3)), rtol=1e-4)
+
+
+def test_a_detectors_precision_is_that_of_its_searches(gan, images, tmp_path):
+    told, given = AnoGAN(gan, steps=20, precision="bfloat16"), AnoGAN(gan, steps=20)
+    np.testing.assert_array_equal(told.invert(images).z, given.invert(images, precision="bfloat16").z)
+    assert (told.invert(images).z != given.invert(images).z).any()
+    told.save(tmp_path)
+    assert AnoGAN.load(tmp_path).precision == "bfloat16"
+    with pytest.raises(ValueError, match="bfloat16"):
+        AnoGAN(gan, precision="half")
 
 
 def test_the_search_finds_images_the_generator_made(gan):
@@ -152,6 +181,7 @@ def test_one_graph_serves_every_call(gan, images):
         ({"trace": True, "record_every": 0}, "at least 1"),
         ({"lam": 2.0}, r"\[0, 1\]"),
         ({"score": "mean"}, "paper, standardised, best"),
+        ({"precision": "int8"}, '"float32" or "bfloat16"'),
     ],
 )
 def test_bad_options_get_one_sentence(detector, images, options, sentence):

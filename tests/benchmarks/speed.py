@@ -22,8 +22,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from scipy.stats import spearmanr
 
-from anogan_lib import AnoGAN, cli, datasets, files
+from anogan_lib import AnoGAN, cli, datasets, files, metrics
 from anogan_lib.encoder import train_encoder
 from tests.benchmarks import textbook
 from tests.benchmarks.apart import ROOT
@@ -97,7 +98,7 @@ class PeakMemory:
 # ---- the searches, against each other
 
 
-def against_the_loops(detector, images, repeats: int, whole: bool) -> dict:
+def against_the_loops(detector, images, repeats: int, whole: bool, halves: bool) -> dict:
     """Every search on the same images. Times in milliseconds an image, spreads over the repetitions."""
     search, count, options = detector.search, len(images), {"lam": LAM, "score": "paper"}
     z = search.start(1, "random", 0, detector.seed)
@@ -137,6 +138,10 @@ def against_the_loops(detector, images, repeats: int, whole: bool) -> dict:
                 times[name] = timed[plan]
         losses["default"], losses["encoder_only"] = invert("random", None), invert("encoder", 0)
         times["default"] = repeated(lambda: invert("random", None), repeats)
+        if halves:
+            half = partial(detector.invert, images, init="random", precision="bfloat16", **options)
+            losses["default_bfloat16"] = half().scores().tolist()
+            times["default_bfloat16"] = repeated(half, repeats)
         times["encoder_only"] = repeated(lambda: invert("encoder", 0), 5 * repeats)
     spread = {name: summary(1000 * np.array(values) / count) for name, values in times.items()}
     ms = {name: each["median"] for name, each in spread.items()}
@@ -145,6 +150,25 @@ def against_the_loops(detector, images, repeats: int, whole: bool) -> dict:
     said |= {f"{name}_ratio_plain": ms["plain_loop"] / ms[name] for name in ("random_start", "random_start_near")}
     memory = {name: each.mb for name, each in memories.items()}
     return said | {"losses": losses, "spread_ms": spread, "peak_memory_mb": memory, "lanes": search.lanes}
+
+
+def half_precision(detector, split) -> dict:
+    """What steps in bfloat16 change of the default search from random starts, beside what another start changes."""
+    options = {"lam": LAM, "score": "paper", "init": "random"}
+    ways = {"float32": {}, "bfloat16": {"precision": "bfloat16"}, "float32, another start": {"seed": 1}}
+    said, first = {}, None
+    for name, way in ways.items():
+        detector.invert(split.images[:1], steps=1, **way, **options)  # the graphs
+        begun = time.perf_counter()
+        scores = detector.invert(split, **way, **options).scores()
+        first = scores if first is None else first
+        said[name] = {
+            "ms": 1000 * (time.perf_counter() - begun) / len(split),
+            "auroc": metrics.auroc(split.labels, scores),
+            "median_relative_difference": float(np.median(np.abs(scores / first - 1))),
+            "rank_correlation": float(spearmanr(scores, first).statistic),
+        }
+    return said
 
 
 # ---- where the time goes
@@ -265,15 +289,22 @@ def main(argv=None) -> dict:
     said |= {"profile": profile_search(detector, images)}
     said["peak_share"] = said["profile"]["peak_share"]
     said |= {"training": profile_training(usual_detector(args.out.parent / "networks", data), data)}
-    said |= against_the_loops(detector, images, args.repeats, whole=True)
+    peaks = said["profile"]["matrix_product_gflops"]
+    halves = peaks["bfloat16"] > peaks["float32"]  # elsewhere bfloat16 is put together from float32, and slow
+    said |= against_the_loops(detector, images, args.repeats, whole=True, halves=halves)
     said["ready"] = {}
     files.write_json(args.out, said)
     for name in args.ready:
         ready = AnoGAN.load(ROOT / "weights" / name)
         other = datasets.load(name.replace("-", ":"), size=ready.image_shape[:2])
         some = other.test.images[np.linspace(0, len(other.test) - 1, args.images).astype(int)]
-        said["ready"][name] = against_the_loops(ready, some, args.repeats, whole=False)
+        said["ready"][name] = against_the_loops(ready, some, args.repeats, False, halves)
         files.write_json(args.out, said)
+    if halves:
+        said["half_precision"] = half_precision(
+            AnoGAN.load(ROOT / "weights" / "hazelnut"), datasets.load("hazelnut").test
+        )
+    files.write_json(args.out, said)
     said["folder"] = from_disk(ROOT / "weights" / "hazelnut", data, sorted({100, args.files}))
     files.write_json(args.out, said)
     for name, part in {"usual networks": said, **said["ready"]}.items():
