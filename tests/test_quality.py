@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from anogan_lib.datasets.base import Split
-from tests.benchmarks import quality
+from tests.benchmarks import ablation, quality
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
@@ -33,6 +33,17 @@ def test_the_kept_run_follows_from_its_parts(kept, tmp_path):
     assert kept["whole"] == (not quality.missing(tmp_path))
     for parts in kept["parts"].values():
         assert all(part["commit"] and part["seconds"] > 0 and "seed" in part for part in parts.values())
+
+
+def test_the_readme_shows_what_each_switch_brings(tmp_path):
+    kept = json.loads(ablation.KEPT.read_text())
+    ablation.go_on_with(kept, tmp_path)
+    assert ablation.gather(tmp_path) == kept
+    assert ablation.table(kept) in README.read_text(encoding="utf-8")
+    for row in kept.values():
+        for told in row.values():
+            aurocs = [*told["by_lam"].values(), *told.get("instead", {}).values()]
+            assert min(aurocs) > 0.5 and max(aurocs) < 1
 
 
 def test_a_digit_is_measured_on_all_test_images(kept):

@@ -158,7 +158,7 @@ def ssim(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return ((2 * mx * my + c1) * (2 * cov + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))).mean(axis=(1, 2, 3))
 
 
-def file_of(variant: str, digit: int, out: Path) -> Path:
+def file_of(variant: str, digit: int | str, out: Path) -> Path:
     return out / "ablation" / f"{variant.replace(' ', '-').replace(':', '')}-{digit}.json"
 
 
@@ -172,8 +172,7 @@ def main() -> None:
         variant, digit = args.measure[0], int(args.measure[1])
         told = apart.keep(file_of(variant, digit, args.out), lambda: measure(variant, digit, args.out))
         return print(f"{variant}, digit {digit}: {auroc(told):.3f} in {told['seconds']:.0f} s", flush=True)
-    kept = json.loads(KEPT.read_text()) if KEPT.is_file() else {}
-    apart.go_on_with({file_of(v, d, args.out): each for v, row in kept.items() for d, each in row.items()})
+    go_on_with(json.loads(KEPT.read_text()) if KEPT.is_file() else {}, args.out)
     variants = [*GANS, *ENCODERS, *SEARCHES]
     for stage in (["as it is"], variants):  # the others draw on its networks
         steps = [(variant, digit) for variant in stage for digit in DIGITS]
@@ -184,6 +183,11 @@ def main() -> None:
     print(table(told))
     if any(len(row) < len(DIGITS) for row in told.values()):
         sys.exit("not everything could be measured")
+
+
+def go_on_with(kept: dict, out: Path) -> None:
+    """What an unfinished run has measured, as if it had been measured here."""
+    apart.go_on_with({file_of(v, digit, out): told for v, row in kept.items() for digit, told in row.items()})
 
 
 def gather(out: Path) -> dict:
