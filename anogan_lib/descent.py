@@ -9,7 +9,7 @@ it, would grow from step to step; like this A(x) is a function of x alone. Not e
 products are made a few rows at a time, and rows that are left over are summed in another order. How many at a time
 differs from processor to processor, so it is tried out.
 
-Newer processors multiply numbers of 16 bits two to eight times as fast (AVX512-BF16, AMX). The steps may be made so;
+Newer processors multiply numbers of 16 bits twice to eight times as fast (AVX512-BF16, AMX). The steps may be made so;
 the losses and pictures of what they find are always computed in float32.
 """
 

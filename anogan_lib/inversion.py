@@ -129,8 +129,8 @@ def invert(
         restarts: how many starts; from an encoder, the second and later ones are random.
         init: "random" or "encoder".
         batch_size: images read at a time; how many of them are searched at once follows from the memory they take.
-        precision: "bfloat16" for steps in half precision: about twice as fast on processors with AVX512-BF16, more with
-            AMX, slower on others. z then differs a little; losses are float32's in either case.
+        precision: "bfloat16" for steps in half precision: 1.2 to 1.8 times as fast on processors with AVX512-BF16, more
+            with AMX, slower on others. z then differs a little; losses are float32's in either case.
         trace: record z, R and D every `record_every` steps.
         usual: what score="best" looks past, see `usual.Usual`; handed on to the Inversion too.
         about: `lam`, `score` and `spreads`, handed on to the Inversion.
