@@ -25,7 +25,6 @@ from anogan_lib import latent, scoring
 EPSILON = 1e-8  # Adam's
 # Every search has graphs of its own. TensorFlow counts them by the line of code, and would warn of too many.
 tf.get_logger().addFilter(lambda record: "tf.function retracing" not in record.getMessage())
-PRECISIONS = ("float32", "bfloat16")
 MOST_LANES = {"CPU": 8, "GPU": 64}
 MEMORY = {"CPU": 2**25, "GPU": 2**31}  # bytes for the layers' outputs of a step; a processor's cache holds so many
 
@@ -61,19 +60,16 @@ class LatentSearch:
 
     def __init__(self, generator, features, prior: str, region=None, elsewhere=None):
         self.generator, self.features, self.prior = generator, features, prior
-        self.region, self.elsewhere = None if region is None else np.asarray(region)[..., None], elsewhere
+        self.region, self.elsewhere = region, elsewhere
 
     def at(self, precision: str) -> "LatentSearch":
         """The search that makes the steps: this one, or one whose networks multiply in bfloat16."""
-        if precision not in PRECISIONS:
-            raise ValueError(f'precision is "float32" or "bfloat16". Received: {precision!r}')
-        return self if precision == "float32" else self._in_bfloat16
+        return self if check_precision(precision) == "float32" else self._in_bfloat16
 
     @cached_property
     def _in_bfloat16(self) -> "LatentSearch":
-        region = None if self.region is None else self.region[..., 0]
         networks = (in_bfloat16(network) for network in (self.generator, self.features))
-        return LatentSearch(*networks, self.prior, region, self.elsewhere)
+        return LatentSearch(*networks, self.prior, self.region, self.elsewhere)
 
     @cached_property
     def lanes(self) -> int:
@@ -93,7 +89,7 @@ class LatentSearch:
 
     def within(self, images):
         """The images with what lies outside the region of interest replaced, (N, H, W, C)."""
-        return images if self.region is None else tf.where(self.region, images, self.elsewhere)
+        return images if self.region is None else tf.where(self.region[..., None], images, self.elsewhere)
 
     def start(self, count: int, init: str, restart: int, seed: int, x=None, encoder=None):
         """z_0 (count, latent_dim). A random start depends on (seed, restart) alone: it is the same for every image."""
@@ -146,6 +142,12 @@ class LatentSearch:
     @tf.function(jit_compile=False, reduce_retracing=True)
     def features_of(self, x):
         return self.features(x, training=False)
+
+
+def check_precision(precision: str) -> str:
+    if precision not in ("float32", "bfloat16"):
+        raise ValueError(f'precision is "float32" or "bfloat16". Received: {precision!r}')
+    return precision
 
 
 def in_bfloat16(network: keras.Model) -> keras.Model:

@@ -12,6 +12,7 @@ import numpy as np
 from anogan_lib import baselines, figures, inversion, keeping, localisation, metrics, scoring, thresholds, usual
 from anogan_lib.datasets.base import AnomalyDataset, as_array, check_fit, drawn, iterate_batches, labelled
 from anogan_lib.dcgan import DCGAN
+from anogan_lib.descent import check_precision
 from anogan_lib.encoder import train_encoder
 from anogan_lib.networks import feature_extractor
 
@@ -81,9 +82,8 @@ class AnoGAN:
         self.lam = scoring.DEFAULT_LAM[self.score] if lam is None else lam
         self.region = None if region is None else localisation.check_region(region, gan.image_shape)
         self.gan, self.features = gan, feature_extractor(gan.discriminator, self.feature_layer)
-        self.steps, self.precision = steps, precision
+        self.steps, self.precision = steps, check_precision(precision)
         self.use(gan.generator)
-        self.search.at(precision)  # an unknown one is refused here
         self.spreads: scoring.Standardisation | None = None
         self.aim: tuple[str, float] | None = None  # the score and lambda whose R and D the search weighs, once fixed
         self.map_scale = 1.0  # the value at which overlays saturate: 99.9 % of normal pixels lie below

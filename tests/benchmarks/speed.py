@@ -298,13 +298,13 @@ def main(argv=None) -> dict:
         ready = AnoGAN.load(ROOT / "weights" / name)
         other = datasets.load(name.replace("-", ":"), size=ready.image_shape[:2])
         some = other.test.images[np.linspace(0, len(other.test) - 1, args.images).astype(int)]
-        said["ready"][name] = against_the_loops(ready, some, args.repeats, False, halves)
+        said["ready"][name] = against_the_loops(ready, some, args.repeats, whole=False, halves=halves)
         files.write_json(args.out, said)
     if halves:
         said["half_precision"] = half_precision(
             AnoGAN.load(ROOT / "weights" / "hazelnut"), datasets.load("hazelnut").test
         )
-    files.write_json(args.out, said)
+        files.write_json(args.out, said)
     said["folder"] = from_disk(ROOT / "weights" / "hazelnut", data, sorted({100, args.files}))
     files.write_json(args.out, said)
     for name, part in {"usual networks": said, **said["ready"]}.items():
