@@ -1,7 +1,7 @@
 """The steps of the search for z: the gradient, and Adam.
 
-Steps twenty times as large as usual, forgotten sooner and brought down to nothing along a half cosine, reach with a
-fifth of the paper's 500 what those reach.
+Steps ten times as large as usual, forgotten sooner and brought down to nothing along a half cosine, reach with a fifth
+of the paper's 500 what those reach.
 
 Every step is made for the same number of images, the lanes, filled up where there are fewer: the networks' sums are
 then formed in the same order however the images are batched. A difference in the seventh digit, as another order makes
@@ -41,7 +41,7 @@ def pace(step_size: float | None, init: str) -> Pace:
     """The paper's walk where a step size is named; else the short one, more careful from an encoder's good start."""
     if step_size is not None:
         return Pace(step_size, 0.9, 0.99)
-    return Pace({"random": 1.0, "encoder": 0.2}[init], 0.8, 0.9)
+    return Pace({"random": 0.5, "encoder": 0.2}[init], 0.8, 0.9)
 
 
 class LatentSearch:
