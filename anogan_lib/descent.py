@@ -53,13 +53,14 @@ class LatentSearch:
         prior: where z may lie; after each step it is brought back there.
         region: (H, W) bool, the region of interest, or None for the whole image.
         elsewhere: (H, W, C), what x and G(z) are replaced by outside the region.
+        near: the discriminator's block nearest the image, as `features`; score="best" looks there too. None for f.
 
     Attributes:
         lanes: images in each step: as many as the memory allows, if all of them are computed alike, or else fewer.
     """
 
-    def __init__(self, generator, features, prior: str, region=None, elsewhere=None):
-        self.generator, self.features, self.prior = generator, features, prior
+    def __init__(self, generator, features, prior: str, region=None, elsewhere=None, near=None):
+        self.generator, self.features, self.prior, self.near = generator, features, prior, near or features
         self.region, self.elsewhere = region, elsewhere
 
     def at(self, precision: str) -> "LatentSearch":
@@ -134,14 +135,15 @@ class LatentSearch:
 
     @tf.function(jit_compile=False, reduce_retracing=True)
     def measure(self, x, feature_x, z):
-        """G(z) (N, H, W, C), f(G(z)), R and D (N,)."""
+        """G(z) (N, H, W, C), `blocks_of` it, R and D (N,)."""
         y = self.within(self.generator(z, training=False))
-        feature_y = self.features(y, training=False)
-        return y, feature_y, scoring.residual_loss(x, y), scoring.discrimination_loss(feature_x, feature_y)
+        near_y, feature_y = self.near(y, training=False), self.features(y, training=False)
+        return y, (near_y, feature_y), scoring.residual_loss(x, y), scoring.discrimination_loss(feature_x, feature_y)
 
     @tf.function(jit_compile=False, reduce_retracing=True)
-    def features_of(self, x):
-        return self.features(x, training=False)
+    def blocks_of(self, x):
+        """The features of the block nearest the image, and f(x): (N, h, w, channels) each."""
+        return self.near(x, training=False), self.features(x, training=False)
 
 
 def check_precision(precision: str) -> str:

@@ -81,7 +81,8 @@ class AnoGAN:
         self.score = score
         self.lam = scoring.DEFAULT_LAM[self.score] if lam is None else lam
         self.region = None if region is None else localisation.check_region(region, gan.image_shape)
-        self.gan, self.features = gan, feature_extractor(gan.discriminator, self.feature_layer)
+        self.gan = gan
+        self.near, self.features = (feature_extractor(gan.discriminator, layer) for layer in (1, self.feature_layer))
         self.steps, self.precision = steps, check_precision(precision)
         self.use(gan.generator)
         self.spreads: scoring.Standardisation | None = None
@@ -95,8 +96,8 @@ class AnoGAN:
         """Search z in this G, from what this E says, from now on."""
         self.generator, self.encoder = generator, encoder
         self.usual: dict[str, usual.Usual] | None = None
-        elsewhere = None if self.region is None else self.gan.sample(256).mean(axis=0)  # (H, W, C)
-        self.search = inversion.LatentSearch(generator, self.features, self.gan.prior, self.region, elsewhere)
+        mean = None if self.region is None else self.gan.sample(256).mean(axis=0)  # (H, W, C)
+        self.search = inversion.LatentSearch(generator, self.features, self.gan.prior, self.region, mean, self.near)
 
     @property
     def score(self) -> str:
@@ -138,17 +139,16 @@ class AnoGAN:
         self.use(generator, encoder)
         self.spreads = self.calibration = None  # made with another way to z
         self.card = {}
-        differences = self._differences(drawn(images, usual.enough(self.image_shape), self.seed), steps=0)
-        self.usual = {name: usual.Usual.of(each, self.seed) for name, each in differences.items()}
+        some = drawn(images, usual.enough(self.image_shape, self.near.output_shape[1:]), self.seed)
+        self.usual = {name: usual.Usual.of(each, self.seed) for name, each in self._differences(some, steps=0).items()}
         return self
 
     def _differences(self, images, **options) -> dict[str, np.ndarray]:
         """What score="best" compares, by loss, (N, ...) each; see `scoring.local_differences`."""
         found = self.invert(images, **options)
         pairs = zip(*(iterate_batches(each, 64) for each in (found.images, found.reconstruction)), strict=True)
-        parts = [
-            scoring.local_differences(x, y, self.search.features_of(x), self.search.features_of(y)) for x, y in pairs
-        ]
+        blocks_of = self.search.blocks_of
+        parts = [scoring.local_differences(x, y, blocks_of(x), blocks_of(y)) for x, y in pairs]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def standardise(self, images):

@@ -151,12 +151,12 @@ def invert(
             for first in range(0, len(batch), lanes):
                 count = len(batch[first : first + lanes])
                 x = search.within(tf.convert_to_tensor(_filled(batch[first : first + count], lanes)))
-                feature_x = search.features_of(x)
+                blocks_x = search.blocks_of(x)
                 best = None
                 for restart in range(restarts):
                     way = init if restart == 0 else "random"
                     z = search.start(lanes, way, restart, seed, x, encoder)
-                    found = plan.run(x, feature_x, z, way)
+                    found = plan.run(x, blocks_x, z, way)
                     best = found if best is None else _better(best, found)
                 queries.append(x.numpy()[:count])
                 parts.append(best.first(count))
@@ -196,9 +196,9 @@ class _Plan(NamedTuple):
     record_every: int | None
     usual: dict[str, Usual] | None
 
-    def run(self, x, feature_x, z, init: str) -> _Found:
+    def run(self, x, blocks_x, z, init: str) -> _Found:
         """One search, from z."""
-        search, steps = self.search, self.steps
+        search, steps, feature_x = self.search, self.steps, blocks_x[-1]
         walk = tuple(tf.constant(n, tf.float32) for n in descent.pace(self.step_size, init)), self.weights
         state, record = (z, tf.zeros_like(z), tf.zeros_like(z)), []
         every = self.record_every or max(steps, 1)
@@ -209,9 +209,9 @@ class _Plan(NamedTuple):
             span = [tf.constant(n, tf.int32) for n in (first, min(first + every, steps), steps)]
             state = self.walker.descend(x, feature_x, state, *span, *walk)
         z = state[0]
-        y, feature_y, residual, discrimination = (part.numpy() for part in search.measure(x, feature_x, z))
+        y, blocks_y, residual, discrimination = tf.nest.map_structure(np.asarray, search.measure(x, feature_x, z))
         losses = {"residual": residual, "discrimination": discrimination}
-        losses |= scoring.local_losses(x, y, feature_x, feature_y, self.usual)
+        losses |= scoring.local_losses(x, y, blocks_x, blocks_y, self.usual)
         if self.record_every:
             record.append((steps, z.numpy(), residual, discrimination))
         objective = np.array(self.weights[0]) * residual + np.array(self.weights[1]) * discrimination

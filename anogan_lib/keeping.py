@@ -11,7 +11,7 @@ from anogan_lib import scoring, usual
 from anogan_lib.dcgan import DCGAN
 from anogan_lib.networks import save
 
-FORMAT = 1
+FORMAT = 2
 # What detector.json keeps of the constructor's arguments.
 SETTINGS = ("lam", "score", "steps", "feature_layer", "seed", "precision")
 
@@ -60,7 +60,8 @@ def read(kind, folder: Path, settings: dict):
         )
     about = json.loads((folder / "detector.json").read_text())
     if about.get("format") != FORMAT:
-        raise ValueError(f"{folder} has format {about.get('format')}; this version reads format {FORMAT}.")
+        received = f"{folder} has format {about.get('format')}"
+        raise ValueError(f"This version reads detectors of format {FORMAT}: train it anew. Received: {received}.")
     if "score" in settings and "lam" not in settings and settings["score"] != about["settings"]["score"]:
         settings = settings | {"lam": None}  # the other score's own lambda
     if about.get("region"):

@@ -12,10 +12,10 @@ from keras import ops
 
 DEFAULT_LAM = {"paper": 0.1, "standardised": 0.5, "best": 0.5}
 SCORES = tuple(DEFAULT_LAM)
-LOSSES = {  # which two losses a score weighs
+LOSSES = {  # which losses a score weighs: R, and D or what D is the mean of
     "paper": ("residual", "discrimination"),
     "standardised": ("residual", "discrimination"),
-    "best": ("local_residual", "local_discrimination"),
+    "best": ("local_residual", "near_discrimination", "local_discrimination"),
 }
 MAP_BLUR = 1 / 64  # maps are smoothed with a standard deviation of this share of the image's side
 SCORE_BLUR = 0.5  # pixels: score="best" looks at images smoothed less, where a thin scratch still stands out
@@ -74,26 +74,27 @@ def top_mean(maps: np.ndarray, count: int) -> np.ndarray:
     return np.partition(flat, -count, axis=1)[:, -count:].mean(axis=1)
 
 
-def local_differences(x, y, feature_x, feature_y) -> dict[str, np.ndarray]:
-    """What score="best" compares: x with G(z), (N, H, W, C), and f(x) with f(G(z)), (N, h, w, channels).
+def local_differences(x, y, blocks_x, blocks_y) -> dict[str, np.ndarray]:
+    """What score="best" compares: x with G(z), (N, H, W, C), and the features of x with those of G(z).
 
-    The images are smoothed, and brightness and contrast taken out of each; features are measured by the size of f(x).
-    A dark photograph, or a digit in thin ink, is no anomaly.
+    Features are those of two blocks of the discriminator, (N, h, w, channels) each: of the one nearest the image, which
+    sees fine grain, and f. They are measured by their size in x; the images are smoothed, and brightness and contrast
+    taken out of each. A dark photograph, or a digit in thin ink, is no anomaly.
     """
     from scipy.ndimage import gaussian_filter
 
     x, y = (without_contrast(gaussian_filter(np.asarray(each), (0, SCORE_BLUR, SCORE_BLUR, 0))) for each in (x, y))
-    feature_x, feature_y = np.asarray(feature_x), np.asarray(feature_y)
-    size = np.sqrt((feature_x**2).mean(axis=(1, 2, 3), keepdims=True) + 1e-6)
-    return {"local_residual": x - y, "local_discrimination": (feature_x - feature_y) / size}
+    pairs = zip(map(np.asarray, blocks_x), map(np.asarray, blocks_y), strict=True)
+    sized = [(a - b) / np.sqrt((a**2).mean(axis=(1, 2, 3), keepdims=True) + 1e-6) for a, b in pairs]
+    return dict(zip(LOSSES["best"], [x - y, *sized], strict=True))
 
 
-def local_losses(x, y, feature_x, feature_y, usual=None) -> dict[str, np.ndarray]:
-    """R and D as score="best" takes them: the mean of the places that differ most, in the image and among features.
+def local_losses(x, y, blocks_x, blocks_y, usual=None) -> dict[str, np.ndarray]:
+    """R and the two D of score="best": the mean of the places that differ most, in the image and among features.
 
     `usual` tells by loss what normal images' differences have in common, and is taken out: see `usual.Usual`.
     """
-    differences = local_differences(x, y, feature_x, feature_y).items()
+    differences = local_differences(x, y, blocks_x, blocks_y).items()
     return {name: most_different(_unusual(name, difference, usual)) for name, difference in differences}
 
 
@@ -145,15 +146,15 @@ def combine(losses: dict[str, np.ndarray], lam: float, score: str, spreads: Stan
     """A(x) under one of the three scores, from the losses of an inversion: (N,).
 
     "paper": raw sums R and D. "standardised": R and D in spreads of normal images. "best": the same, but R and D look
-    at the places that differ most, and not at brightness and contrast.
+    at the places that differ most, and not at brightness and contrast, and D is the mean of two blocks' D.
     """
     check_lam(lam)
     names = LOSSES[check_score(score)]
-    residual, discrimination = (losses[name] for name in names)
     if score != "paper":
         if spreads is None:
             raise ValueError(
                 f'score="{score}" needs the spreads of R and D on normal images: detector.standardise(data.validation)'
             )
-        residual, discrimination = (spreads(name, losses[name]) for name in names)
-    return anomaly_score(residual, discrimination, lam)
+        losses = {name: spreads(name, losses[name]) for name in names}
+    residual, *discriminations = (losses[name] for name in names)
+    return anomaly_score(residual, sum(discriminations) / len(discriminations), lam)

@@ -15,9 +15,9 @@ import numpy as np
 
 SHARES = (1.0, 0.3, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002)  # v0, of normal images' variance
 DAMPED = 1 / 3  # components that would lose less than this share of themselves are left as they are
-MOST_IMAGES, MOST_PIXELS = 1000, 2**26  # of training images, drawn once
+MOST_IMAGES, MOST_NUMBERS = 1000, 2**26  # of training images, drawn once, and of what is compared in all of them
 MOST_DIRECTIONS = 256
-MOST_NUMBERS = 2**20  # of all directions together
+MOST_COORDINATES = 2**20  # of all directions together
 PATCHED = 400  # validation images with a patch, where they cost one pass each
 
 
@@ -43,7 +43,7 @@ class Usual:
         from sklearn.decomposition import PCA
 
         flat = differences.reshape(len(differences), -1)
-        most = min(len(flat) - 1, flat.shape[1], MOST_DIRECTIONS, max(1, MOST_NUMBERS // flat.shape[1]))
+        most = min(len(flat) - 1, flat.shape[1], MOST_DIRECTIONS, max(1, MOST_COORDINATES // flat.shape[1]))
         pca = PCA(most, svd_solver="randomized", random_state=seed).fit(flat)
         directions = pca.components_.astype("float16").astype("float32")  # as exact as they are saved
         variances = pca.explained_variance_ / max(float(flat.var(axis=0, dtype="float64").sum()), 1e-12)
@@ -68,9 +68,9 @@ class Usual:
         return (flat - (along * self.damping) @ self.directions).reshape(differences.shape)
 
 
-def enough(image_shape) -> int:
-    """How many training images are looked at: a thousand, fewer where they are large."""
-    return min(MOST_IMAGES, MOST_PIXELS // int(np.prod(image_shape)))
+def enough(*shapes) -> int:
+    """How many training images are looked at: a thousand, fewer where they or their features are large."""
+    return min(MOST_IMAGES, MOST_NUMBERS // max(int(np.prod(shape)) for shape in shapes))
 
 
 def choose(usual: Usual, normal: np.ndarray, patched: np.ndarray, measure) -> Usual:

@@ -31,7 +31,7 @@ def images(gan):
 def test_gradient_equals_finite_differences(detector, images):
     search, weights = detector.search, tf.constant((0.7, 0.3))
     x = tf.constant(images[:3])
-    feature_x = search.features_of(x)
+    feature_x = search.blocks_of(x)[-1]
     z = tf.random.stateless_normal((3, 6), (1, 1))
     gradient = search.gradient(x, feature_x, z, weights).numpy()
     for coordinate in range(6):
@@ -81,7 +81,7 @@ def test_half_precision_walks_down_the_same_loss(images, normalisation):
     detector = AnoGAN(DCGAN(SHAPE, latent_dim=6, width=8, normalisation=normalisation, seed=1), score="paper")
     x, weights, z = tf.constant(images), tf.constant((0.9, 0.1)), detector.search.start(9, "random", 0, 0)
     one, two = (
-        search.gradient(x, search.features_of(x), z, weights).numpy()
+        search.gradient(x, search.blocks_of(x)[-1], z, weights).numpy()
         for search in map(detector.search.at, ("float32", "bfloat16"))
     )
     cosine = (one * two).sum(axis=1) / (np.linalg.norm(one, axis=1) * np.linalg.norm(two, axis=1))
@@ -168,7 +168,7 @@ def test_one_graph_serves_every_call(gan, images):
     detector = AnoGAN(gan, score="paper", steps=3)
     for count, options in ((9, {}), (5, {"batch_size": 2}), (3, {"lam": 0.5}), (7, PAPER | {"steps": 2})):
         detector.invert(images[:count], **options)
-    for graph in (detector.search.descend, detector.search.measure, detector.search.features_of):
+    for graph in (detector.search.descend, detector.search.measure, detector.search.blocks_of):
         assert graph.experimental_get_tracing_count() == 1
 
 

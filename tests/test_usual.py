@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from anogan_lib import AnoGAN, metrics, scoring, usual
 from anogan_lib.datasets.base import Split, drawn
+from anogan_lib.networks import feature_extractor
 
 SHAPE = (6, 5, 2)
 
@@ -95,9 +96,11 @@ def test_a_detector_looks_past_what_is_usual_also_once_it_is_loaded(tiny_detecto
     detector.standardise(tiny_data.validation)
     found = detector.invert(tiny_data.test[:20])
     assert found.usual is detector.usual and detector.usual.keys() == set(scoring.LOSSES["best"])
-    f = detector.search.features_of
+    blocks_of = detector.search.blocks_of
     x, y = found.images, found.reconstruction
-    differences = scoring.local_differences(x, y, f(x), f(y))
+    for layer, block in zip((1, -1), blocks_of(x), strict=True):
+        np.testing.assert_allclose(block, feature_extractor(gan.discriminator, layer)(x), rtol=1e-3, atol=1e-4)
+    differences = scoring.local_differences(x, y, blocks_of(x), blocks_of(y))
     for name, known in detector.usual.items():
         expected = scoring.most_different(known(differences[name]))
         np.testing.assert_allclose(found.losses[name], expected, rtol=1e-3)

@@ -161,7 +161,7 @@ class InversionStepper(View):
         for first in range(0, len(z), BATCH):
             some = tf.constant(z[first : first + BATCH], tf.float32)
             many = np.repeat(x[None], len(some), axis=0)
-            features = search.features_of(many)
+            features = search.blocks_of(many)[-1]
             pictures.append(search.measure(many, features, some)[0].numpy())
             alone = [(float(weights[0]), 0.0), (0.0, float(weights[1]))]
             pulls.append([search.gradient(many, features, some, each) for each in alone])

@@ -121,12 +121,13 @@ def other_scores(detector, data, found) -> dict[str, np.ndarray]:
     normal = detector.invert(data.validation)
     mean, covariance = normal.z.mean(axis=0), np.cov(normal.z.T)
     away = found.z - mean
-    shallow = AnoGAN(detector.gan, feature_layer=1)
-    shallow.use(detector.generator, detector.encoder)
     bare = AnoGAN(detector.gan)
     bare.use(detector.generator, detector.encoder)
+    blocks = zip(("first", "last"), scoring.LOSSES["best"][1:], strict=True)
+    one_block = ("local_residual", "local_discrimination")
     return {
         "best, what is usual left in": bare.standardise(data.validation).invert(x).scores(),
+        "best, D of the last block alone": sum(detector.spreads(name, found.losses[name]) for name in one_block),
         "as in the paper: lambda 0.1, raw sums": found.scores(0.1, "paper"),
         "both sums standardised": found.scores(0.5, "standardised"),
         "R: sum of absolute differences": found.residual,
@@ -140,7 +141,7 @@ def other_scores(detector, data, found) -> dict[str, np.ndarray]:
             scoring.TOP,
         ),
         "D: sum of absolute differences": found.discrimination,
-        "D: of the first block, as best takes it": shallow.invert(x).losses["local_discrimination"],
+        **{f"D: of the {which} block alone, as best takes it": found.losses[name] for which, name in blocks},
         "prior: distance of z from normal images' z": np.einsum("ni,ij,nj->n", away, np.linalg.inv(covariance), away),
     }
 
