@@ -8,7 +8,7 @@ v0 that of an anomaly, which nobody knows and which is the same in all direction
 v0 is chosen without an anomaly: validation images with a patch of another one pasted in are to stand out.
 """
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,8 @@ SHARES = (1.0, 0.3, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002) 
 DAMPED = 1 / 3  # components that would lose less than this share of themselves are left as they are
 MOST_IMAGES, MOST_NUMBERS = 1000, 2**26  # of training images, drawn once, and of what is compared in all of them
 MOST_DIRECTIONS = 256
-MOST_COORDINATES = 2**20  # of all directions together
+MOST_COORDINATES = 2**22  # of all directions together, a byte each where they are saved
+PARTS = ("mean", "directions", "steps", "variances", "share")  # of each kind of difference, in a file
 PATCHED = 400  # validation images with a patch, where they cost one pass each
 
 
@@ -45,7 +46,7 @@ class Usual:
         flat = differences.reshape(len(differences), -1)
         most = min(len(flat) - 1, flat.shape[1], MOST_DIRECTIONS, max(1, MOST_COORDINATES // flat.shape[1]))
         pca = PCA(most, svd_solver="randomized", random_state=seed).fit(flat)
-        directions = pca.components_.astype("float16").astype("float32")  # as exact as they are saved
+        directions = _restored(*_rounded(pca.components_))  # as exact as they are saved
         variances = pca.explained_variance_ / max(float(flat.var(axis=0, dtype="float64").sum()), 1e-12)
         return cls(pca.mean_.astype("float32"), directions, variances.astype("float32"))
 
@@ -66,6 +67,16 @@ class Usual:
         flat = differences.reshape(len(differences), -1) - self.mean
         along = flat @ self.directions.T  # (N, k)
         return (flat - (along * self.damping) @ self.directions).reshape(differences.shape)
+
+
+def _rounded(directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Directions (k, P) in whole steps, -127 to 127, and the size of each one's steps, (k, 1)."""
+    steps = (np.abs(directions).max(axis=1, keepdims=True) / 127).astype("float32")
+    return np.rint(directions / steps).astype("int8"), steps
+
+
+def _restored(rounded: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    return rounded * steps
 
 
 def enough(*shapes) -> int:
@@ -103,17 +114,17 @@ def write(file: Path, usual: dict[str, Usual]) -> None:
     """Usual directions by loss, into an .npz file."""
     arrays = {}
     for name, each in usual.items():
-        parts = asdict(each) | {"directions": each.directions.astype("float16")}
+        rounded, steps = _rounded(each.directions)
+        parts = asdict(each) | {"directions": rounded, "steps": steps}
         arrays |= {f"{name}.{part}": value for part, value in parts.items()}
     np.savez_compressed(file, **arrays)
 
 
 def read(file: Path) -> dict[str, Usual]:
     """What `write` wrote."""
+    found = {}
     with np.load(file) as kept:
-        names = sorted({name.split(".")[0] for name in kept.files})
-        parts = {name: [kept[f"{name}.{part.name}"] for part in fields(Usual)] for name in names}
-    return {
-        name: Usual(mean, directions.astype("float32"), variances, float(share))
-        for name, (mean, directions, variances, share) in parts.items()
-    }
+        for name in sorted({name.split(".")[0] for name in kept.files}):
+            mean, rounded, steps, variances, share = (kept[f"{name}.{part}"] for part in PARTS)
+            found[name] = Usual(mean, _restored(rounded, steps), variances, float(share))
+    return found
