@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from anogan_lib import baselines, figures, inversion, keeping, localisation, metrics, scoring, thresholds, usual
-from anogan_lib.datasets.base import AnomalyDataset, as_array, check_fit, drawn, iterate_batches, labelled
+from anogan_lib.datasets.base import AnomalyDataset, as_array, check_fit, iterate_batches, labelled
 from anogan_lib.dcgan import DCGAN
 from anogan_lib.descent import check_precision
 from anogan_lib.encoder import train_encoder
@@ -139,7 +139,7 @@ class AnoGAN:
         self.use(generator, encoder)
         self.spreads = self.calibration = None  # made with another way to z
         self.card = {}
-        some = drawn(images, usual.enough(self.image_shape, self.near.output_shape[1:]), self.seed)
+        some = usual.examples(images, self.seed, self.gan.flips, self.image_shape, self.near.output_shape[1:])
         self.usual = {name: usual.Usual.of(each, self.seed) for name, each in self._differences(some, steps=0).items()}
         return self
 

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from anogan_lib.datasets.base import drawn
+
 SHARES = (1.0, 0.3, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002)  # v0, of normal images' variance
 DAMPED = 1 / 3  # components that would lose less than this share of themselves are left as they are
 MOST_IMAGES, MOST_NUMBERS = 1000, 2**26  # of training images, drawn once, and of what is compared in all of them
-MOST_DIRECTIONS = 256
+MOST_DIRECTIONS = 512
 MOST_COORDINATES = 2**22  # of all directions together, a byte each where they are saved
 PARTS = ("mean", "directions", "steps", "variances", "share")  # of each kind of difference, in a file
 PATCHED = 400  # validation images with a patch, where they cost one pass each
@@ -82,6 +84,16 @@ def _restored(rounded: np.ndarray, steps: np.ndarray) -> np.ndarray:
 def enough(*shapes) -> int:
     """How many training images are looked at: a thousand, fewer where they or their features are large."""
     return min(MOST_IMAGES, MOST_NUMBERS // max(int(np.prod(shape)) for shape in shapes))
+
+
+def examples(images, seed: int, flips: bool, *shapes) -> np.ndarray:
+    """Training images to learn what is usual from, (N, H, W, C), `enough` of them; with `flips` half of them mirrored.
+
+    What is off at the left edge of one image may be off at the right edge of the next: from a few hundred images twice
+    as much can be learned, where their mirror images are as normal as they are.
+    """
+    some = drawn(images, enough(*shapes) // (2 if flips else 1), seed)
+    return np.concatenate([some, some[:, :, ::-1]]) if flips else some
 
 
 def choose(usual: Usual, normal: np.ndarray, patched: np.ndarray, measure) -> Usual:

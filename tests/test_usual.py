@@ -121,6 +121,17 @@ def test_images_are_drawn_once_and_alike_from_whatever_holds_them():
     np.testing.assert_array_equal(drawn(images, 1000), images)
 
 
+@pytest.mark.parametrize("flips", [False, True])
+def test_what_is_usual_is_learned_from_mirror_images_where_training_shows_them(tiny_data, flips):
+    images = tiny_data.train.images
+    shown = usual.examples(images, 0, flips, images.shape[1:])
+    assert len(shown) == len(images) * (1 + flips) and not np.allclose(images, images[:, :, ::-1])
+    mean = usual.Usual.of(shown).mean.reshape(images.shape[1:])
+    assert np.allclose(mean, mean[:, ::-1], atol=1e-5) == flips
+    few = usual.examples(images, 0, flips, (2**26 // 10,))
+    assert len(few) == 10
+
+
 def test_images_without_contrast_have_no_patch_to_show(tiny_detector):
     gan = AnoGAN.load(tiny_detector).gan
     black = np.full((8, *gan.image_shape), -1, "float32")
