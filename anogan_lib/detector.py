@@ -149,7 +149,7 @@ class AnoGAN:
         pairs = zip(*(iterate_batches(each, 64) for each in (found.images, found.reconstruction)), strict=True)
         blocks_of = self.search.blocks_of
         parts = [scoring.local_differences(x, y, blocks_of(x), blocks_of(y)) for x, y in pairs]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}  # one held twice
 
     def standardise(self, images):
         """Take the spreads of R and D from normal images that trained nothing: the validation images.
@@ -160,7 +160,8 @@ class AnoGAN:
         images, self.spreads, self.calibration = as_array(images), None, None
         self.aim = (self.score, self.lam)
         if self.usual:
-            self._look_past_usual(images)
+            wanted = len(images) if self.usual_steps else usual.PATCHED
+            self.usual = usual.chosen(self.usual, images, self._differences, scoring.most_different, self.seed, wanted)
         found = self.invert(images)
         self.spreads = scoring.Standardisation.of(found.losses)
         if self._search_options()["steps"]:
@@ -169,16 +170,6 @@ class AnoGAN:
             self.spreads = scoring.Standardisation.of(found.losses)
         self.map_scale = figures.common_scale(self._maps(found))
         return self
-
-    def _look_past_usual(self, images: np.ndarray) -> None:
-        """Choose v0 of each kind of difference."""
-        patched = usual.patched(images, self.seed, len(images) if self.usual_steps else usual.PATCHED)
-        if len(patched):
-            normal, patched = (self._differences(each) for each in (images, patched))
-            self.usual = {
-                name: usual.choose(known, normal[name], patched[name], scoring.most_different)
-                for name, known in self.usual.items()
-            }
 
     def calibrate(self, images, false_alarm_rate: float = 0.05):
         """Set the threshold from normal images that served for nothing else.

@@ -106,6 +106,21 @@ def choose(usual: Usual, normal: np.ndarray, patched: np.ndarray, measure) -> Us
     return tried[int(np.argmax(found))]  # of equals the one that damps least
 
 
+def chosen(known: dict[str, Usual], images: np.ndarray, differences, measure, seed: int = 0, wanted: int = PATCHED):
+    """What is usual, by loss, each with its own v0 (`choose`), from normal images (N, H, W, C) and from patched ones.
+
+    Of either at most `enough` are looked at, however many images there are; `differences` gives theirs from their
+    G(z), by loss. Where no patch shows on these images, all stays as it is.
+    """
+    most = enough(*(each.mean.shape for each in known.values()))
+    some = drawn(images, most, seed)
+    shown = patched(some, seed, min(wanted, most))
+    if not len(shown):
+        return known
+    normal, odd = differences(some), differences(shown)
+    return {name: choose(each, normal[name], odd[name], measure) for name, each in known.items()}
+
+
 def patched(images: np.ndarray, seed: int = 0, wanted: int = PATCHED) -> np.ndarray:
     """Normal images (N, H, W, C) with a patch of another one pasted in, about `wanted` of them, at least one each.
 

@@ -90,6 +90,27 @@ def test_patched_images_are_normal_but_for_a_patch(tiny_data):
     np.testing.assert_array_equal(shown, usual.patched(images, wanted=60))
 
 
+def test_no_more_images_are_held_than_are_enough(tiny_data, monkeypatch):
+    images = tiny_data.train.images[:60]
+    known = {"pixels": usual.Usual.of(tiny_data.train.images)}
+    looked_at = []
+
+    def differences(some):
+        looked_at.append(some)
+        return {"pixels": some}
+
+    def total(each):
+        return np.square(each).sum(axis=(1, 2, 3))
+
+    chosen = usual.chosen(known, images, differences, total, wanted=60)["pixels"]
+    np.testing.assert_array_equal(looked_at[0], images)
+    assert 20 < len(looked_at[1]) <= 60
+    assert chosen.share == usual.choose(known["pixels"], images, usual.patched(images, wanted=60), total).share
+    monkeypatch.setattr(usual, "MOST_NUMBERS", 20 * images[0].size)
+    usual.chosen(known, images, differences, total, wanted=60)
+    assert len(looked_at[2]) == 20 and 0 < len(looked_at[3]) <= 20
+
+
 def test_a_detector_looks_past_what_is_usual_also_once_it_is_loaded(tiny_detector, tiny_data, tmp_path):
     gan = AnoGAN.load(tiny_detector).gan
     detector = AnoGAN(gan).fit_encoder(tiny_data.train, epochs=2, verbose=False)
