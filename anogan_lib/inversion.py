@@ -14,6 +14,7 @@ as in the paper: 500 small ones.
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import keras
 import numpy as np
 import tensorflow as tf
 from tqdm.auto import tqdm
@@ -107,6 +108,7 @@ def invert(
     weights,
     step_size: float | None = None,
     restarts: int = 1,
+    goal: float | np.ndarray = -np.inf,
     init: str = "random",
     encoder=None,
     seed: int = 0,
@@ -127,6 +129,7 @@ def invert(
         weights: of R and of D in L(z).
         step_size: Adam's first step size, for a walk as in the paper; None for the short one.
         restarts: how many starts; from an encoder, the second and later ones are random.
+        goal: an L(z) that is low enough, one for all or one for each image, (N,): who has reached it starts no more.
         init: "random" or "encoder".
         batch_size: images read at a time; how many of them are searched at once follows from the memory they take.
         precision: "bfloat16" for steps in half precision: 1.2 to 1.8 times as fast on processors with AVX512-BF16, more
@@ -142,47 +145,39 @@ def invert(
     if steps < 0 or restarts < 1 or record_every < 1:
         received = f"{steps}, {restarts} and {record_every}"
         raise ValueError(f"steps is at least 0, restarts and record_every at least 1. Received: {received}")
+    starts = ["encoder" if init == "encoder" and restart == 0 else "random" for restart in range(restarts)]
     walker, weights = search.at(precision), tf.constant(weights, tf.float32)
-    plan = _Plan(search, walker, steps, weights, step_size, record_every if trace else None, usual)
-    queries, parts = [], []
+    plan = _Plan(search, walker, steps, weights, step_size, starts, encoder, seed, trace and record_every, usual)
+    queries, parts, searched = [], [], 0
     with tqdm(desc="inverse mapping", unit="image", disable=not progress) as bar:
         for batch in iterate_batches(images, batch_size):
-            lanes = walker.lanes if steps else len(batch)  # steps magnify what rounding does, one look does not
-            for first in range(0, len(batch), lanes):
-                count = len(batch[first : first + lanes])
-                x = search.within(tf.convert_to_tensor(_filled(batch[first : first + count], lanes)))
-                blocks_x = search.blocks_of(x)
-                best = None
-                for restart in range(restarts):
-                    way = init if restart == 0 else "random"
-                    z = search.start(lanes, way, restart, seed, x, encoder)
-                    found = plan.run(x, blocks_x, z, way)
-                    best = found if best is None else _better(best, found)
-                queries.append(x.numpy()[:count])
-                parts.append(best.first(count))
-                bar.update(count)
-    return _join(queries, parts, about | {"usual": usual})
-
-
-def _filled(images: np.ndarray, lanes: int) -> np.ndarray:
-    """As many images as there are lanes, the first one over and over in those that would be empty."""
-    return np.concatenate([images, np.repeat(images[:1], lanes - len(images), axis=0)])
+            x = search.within(tf.convert_to_tensor(batch)).numpy()
+            low = goal[searched : searched + len(x)] if np.ndim(goal) else np.full(len(x), goal)
+            queries.append(x)
+            parts.append(plan.best(x, low, bar))
+            searched += len(x)
+    found, record = _joined(parts), None
+    if trace:
+        z, r, d = (np.stack(each) for each in zip(*found.record, strict=True))
+        record = Trace(np.array([*range(0, steps, record_every), steps]), z, r, d)
+    return Inversion(np.concatenate(queries), found.z, found.reconstruction, found.losses, record, **about, usual=usual)
 
 
 class _Found(NamedTuple):
-    """What one search found for one batch."""
+    """What searches found, of N images each."""
 
     z: np.ndarray
     reconstruction: np.ndarray
     losses: dict[str, np.ndarray]
     objective: np.ndarray  # L(z), (N,)
-    record: list[tuple]  # (step, z, R, D) of each recorded step
+    record: list[tuple]  # (z, R, D) at each recorded step
 
-    def first(self, count: int) -> "_Found":
-        """What was found for the first `count` images."""
-        losses = {name: values[:count] for name, values in self.losses.items()}
-        record = [(step, *(part[:count] for part in parts)) for step, *parts in self.record]
-        return _Found(self.z[:count], self.reconstruction[:count], losses, self.objective[:count], record)
+    def at(self, rows) -> "_Found":
+        return tf.nest.map_structure(lambda values: values[rows], self)
+
+
+def _joined(parts: list[_Found]) -> _Found:
+    return tf.nest.map_structure(lambda *values: np.concatenate(values), *parts)
 
 
 class _Plan(NamedTuple):
@@ -193,56 +188,61 @@ class _Plan(NamedTuple):
     steps: int
     weights: tf.Tensor
     step_size: float | None
-    record_every: int | None
+    starts: list[str]  # of each image: "encoder" or "random"
+    encoder: keras.Model | None
+    seed: int
+    record_every: int  # 0 for no record
     usual: dict[str, Usual] | None
 
-    def run(self, x, blocks_x, z, init: str) -> _Found:
-        """One search, from z."""
-        search, steps, feature_x = self.search, self.steps, blocks_x[-1]
-        walk = tuple(tf.constant(n, tf.float32) for n in descent.pace(self.step_size, init)), self.weights
+    def best(self, x: np.ndarray, goal: np.ndarray, bar) -> _Found:
+        """For each of N images the lowest end of its starts; one that has reached its goal (N,) starts no more.
+
+        No lane stays empty while there is a start to make: where images are few, or few have not reached their goal,
+        several starts of the same image are searched at once.
+        """
+        lanes = self.walker.lanes if self.steps else len(x)  # steps magnify what rounding does, one look does not
+        waiting = [(restart, i) for restart in range(len(self.starts)) for i in range(len(x))]
+        owners, parts, reached = [], [], set()
+        while waiting:
+            way, open_before = self.starts[waiting[0][0]], {i for _, i in waiting}
+            now = [(restart, i) for restart, i in waiting[:lanes] if self.starts[restart] == way]
+            found, counts = self.walk(x, now, lanes, way), []
+            for row, (_, i) in enumerate(now):
+                if i not in reached:  # a later start counts for nothing, whichever lanes happened to be free for it
+                    counts.append(row)
+                    owners.append(i)
+                    reached |= {i} if found.objective[row] <= goal[i] else set()
+            parts.append(found.at(counts))
+            waiting = [(restart, i) for restart, i in waiting[len(now) :] if i not in reached]
+            bar.update(len(open_before - {i for _, i in waiting}))
+        found = _joined(parts)
+        order = np.lexsort((found.objective, owners))  # image by image, the lowest end first
+        return found.at(order[np.unique(np.array(owners)[order], return_index=True)[1]])
+
+    def walk(self, x: np.ndarray, now: list[tuple[int, int]], lanes: int, way: str) -> _Found:
+        """One search for each (restart, image) of `now`; lanes that would be empty repeat the first."""
+        search, steps, filled = self.search, self.steps, [*now, *now[:1] * (lanes - len(now))]
+        x = tf.convert_to_tensor(x[[i for _, i in filled]])
+        if way == "encoder":
+            z = search.start(lanes, way, 0, self.seed, x, self.encoder)
+        else:
+            drawn = {restart: search.start(1, way, restart, self.seed) for restart, _ in now}
+            z = tf.concat([drawn[restart] for restart, _ in filled], axis=0)
+        blocks_x, pace = search.blocks_of(x), descent.pace(self.step_size, way)
+        pace = tuple(tf.constant(n, tf.float32) for n in pace)
         state, record = (z, tf.zeros_like(z), tf.zeros_like(z)), []
         every = self.record_every or max(steps, 1)
         for first in range(0, steps, every):
             if self.record_every:
-                _, _, *losses = search.measure(x, feature_x, state[0])
-                record.append((first, *(part.numpy() for part in (state[0], *losses))))
+                _, _, *losses = search.measure(x, blocks_x[-1], state[0])
+                record.append((state[0].numpy(), *(loss.numpy() for loss in losses)))
             span = [tf.constant(n, tf.int32) for n in (first, min(first + every, steps), steps)]
-            state = self.walker.descend(x, feature_x, state, *span, *walk)
-        z = state[0]
-        y, blocks_y, residual, discrimination = tf.nest.map_structure(np.asarray, search.measure(x, feature_x, z))
-        losses = {"residual": residual, "discrimination": discrimination}
+            state = self.walker.descend(x, blocks_x[-1], state, *span, pace, self.weights)
+        z = state[0].numpy()
+        y, blocks_y, *both = tf.nest.map_structure(np.asarray, search.measure(x, blocks_x[-1], state[0]))
+        losses = dict(zip(scoring.LOSSES["paper"], both, strict=True))
         losses |= scoring.local_losses(x, y, blocks_x, blocks_y, self.usual)
         if self.record_every:
-            record.append((steps, z.numpy(), residual, discrimination))
-        objective = np.array(self.weights[0]) * residual + np.array(self.weights[1]) * discrimination
-        return _Found(z.numpy(), y, losses, objective, record)
-
-
-def _better(one: _Found, other: _Found) -> _Found:
-    """Image by image, the result with the lower objective."""
-    take = other.objective < one.objective  # (N,)
-
-    def pick(a, b):
-        return np.where(take.reshape(-1, *[1] * (np.ndim(a) - 1)), b, a)
-
-    return _Found(
-        pick(one.z, other.z),
-        pick(one.reconstruction, other.reconstruction),
-        {name: pick(one.losses[name], other.losses[name]) for name in one.losses},
-        pick(one.objective, other.objective),
-        [(step, *map(pick, a, b)) for (step, *a), (_, *b) in zip(one.record, other.record, strict=True)],
-    )
-
-
-def _join(queries: list[np.ndarray], parts: list[_Found], about: dict) -> Inversion:
-    """The batches' results, one after the other."""
-    losses = {name: np.concatenate([part.losses[name] for part in parts]) for name in parts[0].losses}
-    trace = None
-    if parts[0].record:
-        columns = list(zip(*(part.record for part in parts), strict=True))  # T x batches
-        steps = np.array([column[0][0] for column in columns])
-        z, r, d = (np.stack([np.concatenate([entry[i] for entry in column]) for column in columns]) for i in (1, 2, 3))
-        trace = Trace(steps, z, r, d)
-    z = np.concatenate([part.z for part in parts])
-    y = np.concatenate([part.reconstruction for part in parts])
-    return Inversion(np.concatenate(queries), z, y, losses, trace, **about)
+            record.append((z, *both))
+        objective = np.array(self.weights[0]) * both[0] + np.array(self.weights[1]) * both[1]
+        return _Found(z, y, losses, objective, record).at(slice(len(now)))

@@ -118,6 +118,30 @@ def test_more_restarts_are_never_worse(detector, images):
     assert (three.scores() < one.scores() - 1e-3).any()
 
 
+@pytest.mark.parametrize("batch_size", [64, 2])
+def test_who_has_reached_the_goal_starts_no_more(detector, images, batch_size):
+    one, three = (detector.invert(images, restarts=n) for n in (1, 3))
+    content = np.arange(len(images)) % 2 == 0
+    goal = np.where(content, one.scores() + 1e-3, -np.inf)
+    found = detector.invert(images, restarts=3, goal=goal, batch_size=batch_size)
+    for name in ("z", "reconstruction", "residual"):
+        first, best = getattr(one, name), getattr(three, name)
+        rows = content.reshape(-1, *[1] * (first.ndim - 1))
+        np.testing.assert_allclose(getattr(found, name), np.where(rows, first, best), rtol=1e-3, atol=1e-3)
+    assert not np.allclose(one.scores()[content], three.scores()[content], rtol=1e-4)
+
+
+def test_several_starts_of_one_image_are_searched_side_by_side(detector, images, monkeypatch):
+    walks, descend, lanes = [], detector.search.descend, detector.search.lanes
+    expected = detector.invert(images, restarts=lanes + 1).scores()
+    monkeypatch.setattr(detector.search, "descend", lambda *args: walks.append(args) or descend(*args))
+    found = detector.invert(images[:1], restarts=lanes + 1).scores()
+    np.testing.assert_allclose(found, expected[:1], rtol=1e-4)
+    assert len(walks) == 2 and lanes > 1
+    detector.invert(images, restarts=5, goal=np.inf)
+    assert len(walks) == 2 + -(-len(images) // lanes)
+
+
 def test_starts_are_drawn_from_seed_and_restart(detector, images):
     first = detector.invert(images, steps=0)
     np.testing.assert_array_equal(first.z, np.repeat(first.z[:1], len(images), axis=0))
