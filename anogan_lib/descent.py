@@ -158,7 +158,7 @@ def in_bfloat16(network: keras.Model) -> keras.Model:
     def copied(layer):
         config = layer.get_config()
         if getattr(layer, "kernel", None) is not None:
-            config["dtype"] = "mixed_bfloat16"
+            config["dtype"] = "bfloat16"  # the kernel too: it is rounded once, not in each step
         return type(layer).from_config(config)
 
     copy = keras.models.clone_model(network, clone_function=copied)
