@@ -94,7 +94,7 @@ class LatentSearch:
 
     def start(self, count: int, init: str, restart: int, seed: int, x=None, encoder=None):
         """z_0 (count, latent_dim). A random start depends on (seed, restart) alone: it is the same for every image."""
-        if init == "encoder" and restart == 0:
+        if init == "encoder":
             return self._encode(encoder, x)
         z = latent.draw(1, self.latent_dim, self.prior, (seed, restart))
         return tf.repeat(z, count, axis=0)

@@ -148,8 +148,9 @@ class AnoGAN:
         found = self.invert(images, **options)
         pairs = zip(*(iterate_batches(each, 64) for each in (found.images, found.reconstruction)), strict=True)
         blocks_of = self.search.blocks_of
+        # Each kind's parts are let go as soon as they are joined: at most one kind is held twice.
         parts = [scoring.local_differences(x, y, blocks_of(x), blocks_of(y)) for x, y in pairs]
-        return {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}  # one held twice
+        return {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
 
     def standardise(self, images):
         """Take the spreads of R and D from normal images that trained nothing: the validation images.

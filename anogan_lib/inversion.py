@@ -153,6 +153,8 @@ def invert(
         for batch in iterate_batches(images, batch_size):
             x = search.within(tf.convert_to_tensor(batch)).numpy()
             low = goal[searched : searched + len(x)] if np.ndim(goal) else np.full(len(x), goal)
+            if len(low) < len(x):
+                raise ValueError(f"goal is one number, or one for each image. Received {len(goal)} for more images.")
             queries.append(x)
             parts.append(plan.best(x, low, bar))
             searched += len(x)
@@ -208,10 +210,12 @@ class _Plan(NamedTuple):
             now = [(restart, i) for restart, i in waiting[:lanes] if self.starts[restart] == way]
             found, counts = self.walk(x, now, lanes, way), []
             for row, (_, i) in enumerate(now):
-                if i not in reached:  # a later start counts for nothing, whichever lanes happened to be free for it
-                    counts.append(row)
-                    owners.append(i)
-                    reached |= {i} if found.objective[row] <= goal[i] else set()
+                if i in reached:
+                    continue  # a later start counts for nothing, whichever lanes happened to be free for it
+                counts.append(row)
+                owners.append(i)
+                if found.objective[row] <= goal[i]:
+                    reached.add(i)
             parts.append(found.at(counts))
             waiting = [(restart, i) for restart, i in waiting[len(now) :] if i not in reached]
             bar.update(len(open_before - {i for _, i in waiting}))

@@ -206,6 +206,7 @@ def test_one_graph_serves_every_call(gan, images):
         ({"lam": 2.0}, r"\[0, 1\]"),
         ({"score": "mean"}, "paper, standardised, best"),
         ({"precision": "int8"}, '"float32" or "bfloat16"'),
+        ({"goal": np.zeros(3)}, "one for each image"),
     ],
 )
 def test_bad_options_get_one_sentence(detector, images, options, sentence):

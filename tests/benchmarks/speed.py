@@ -131,11 +131,12 @@ def against_the_loops(detector, images, repeats: int, whole: bool, halves: bool)
         for init in ("random", "encoder"):
             for name, tolerance in ((f"{init}_start_near", NEAR), (f"{init}_start", 0.0)):
                 goal = (1 + tolerance) * target
-                plan, losses[name], reached = quickest(partial(invert, init, precision=fastest, goal=goal), goal)
+                race = partial(invert, init, precision=fastest, goal=goal)
+                plan, losses[name], reached = quickest(race, goal)
                 said[f"{name}_steps_and_starts"], said[f"{name}_reached"] = plan, reached
                 said[f"{name}_excess"] = float((losses[name] / target).max() - 1)
-                again = partial(invert, init, *plan, precision=fastest, goal=goal)
-                times[name] = repeated(again, repeats if reached else 1)  # what never got there is timed once
+                # What never got there is timed once.
+                times[name] = repeated(partial(race, *plan), repeats if reached else 1)
         losses["default"], losses["encoder_only"] = invert("random", None), invert("encoder", 0)
         times["default"] = repeated(lambda: invert("random", None), repeats)
         if halves:
