@@ -16,14 +16,14 @@ help:
 	@echo "make test-browser  the report and the interactive views in a real browser (needs Chromium on the machine)"
 	@echo "make bench      speed of the search beside the textbook loop (half an hour); results/bench/speed.json"
 	@echo "make mutations  puts six faults into a copy of the library: a notebook has to notice each (TURN=n tries two)"
-	@echo "make lint       style of code and notebooks"
-	@echo "make notebooks  runs the notebooks anew and keeps their outputs"
+	@echo "make lint       style of code and notebooks, and the order of imports"
+	@echo "make notebooks  runs the notebooks again and keeps their outputs"
 	@echo "make student    the notebooks without their solutions, in results/student/"
 	@echo "make slides     the notebooks as slides, in results/slides/"
-	@echo "make pictures   draws the README's pictures anew (img/)"
+	@echo "make pictures   draws the README's pictures again (img/)"
 	@echo "make view-pictures  takes those of the interactive views (needs Chromium)"
 	@echo "make quality    detection quality beside baselines (hours; goes on where it was stopped); results/bench/quality.json"
-	@echo "make weights    trains the ready detectors of weights/ anew (hours on two CPU cores)"
+	@echo "make weights    trains the ready detectors of weights/ again (hours on two CPU cores)"
 
 install: $(STAMP)
 
@@ -61,6 +61,7 @@ mutations: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-cache
 
 # Timings, widget state and versions would differ at each run: only what a reader sees is kept.
 notebooks: $(STAMP)

@@ -11,3 +11,7 @@ def pytest_collectstart(collector):
     """Strict nbval compares every output except what libraries say on standard error."""
     if hasattr(collector, "skip_compare"):
         collector.skip_compare += ("stderr",)
+
+
+# Strict nbval reads numbers: tests/notebooks/nbval_numbers.py says how far they may differ.
+pytest_plugins = ["tests.notebooks.nbval_numbers"]

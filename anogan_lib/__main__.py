@@ -2,7 +2,7 @@
 
 import sys
 
-from anogan_lib.cli import main
+from anogan_lib.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

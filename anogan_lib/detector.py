@@ -1,103 +1,115 @@
-"""AnoGAN: the detector. A DCGAN, the search for z, a score, a threshold.
+"""AnoGAN: the detector. It joins a DCGAN, a way to z, a score and a threshold.
 
-Schlegl et al. 2017 (arXiv 1703.05921); with an encoder, f-AnoGAN (Schlegl et al. 2019).
+| recipe | way to z | score |
+|---|---|---|
+| paper | search from a random start | raw sums R and D, lambda 0.1 (Schlegl et al. 2017) |
+| f-anogan | encoder, G frozen | A_R + kappa A_D of mean squares (Schlegl et al. 2019) |
+| best | encoder trained with patches, G adapted | the places that differ most, background filtered out |
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from anogan_lib import baselines, figures, inversion, keeping, localisation, metrics, scoring, thresholds, usual
-from anogan_lib.datasets.base import AnomalyDataset, as_array, check_fit, iterate_batches, labelled
-from anogan_lib.dcgan import DCGAN
-from anogan_lib.descent import check_precision
-from anogan_lib.encoder import train_encoder
-from anogan_lib.networks import feature_extractor
+from anogan_lib import saving, scores
+from anogan_lib.datasets.base import AnomalyDataset, Split, as_split, check_fit, labelled, sample_images
+from anogan_lib.evaluation import baselines, regions, thresholds
+from anogan_lib.evaluation.evaluation import Evaluation
+from anogan_lib.evaluation.prediction import Prediction
+from anogan_lib.fast.encoder import train_encoder
+from anogan_lib.fast.ways import Ways, check_count, check_init
+from anogan_lib.paper.dcgan import DCGAN
+from anogan_lib.paper.networks import feature_extractor
+from anogan_lib.paper.score import check_lam
+from anogan_lib.paper.search import SHORT, Inversion
+from anogan_lib.scores import background
+from anogan_lib.scores.scorer import ScoredInversion, Scorer
 
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the detector says of N images.
-
-    Attributes:
-        scores: A(x), (N,).
-        p_values: share of calibration images that score at least as high, (N,) in (0, 1].
-        verdicts: True where anomalous, (N,).
-        maps: where, (N, H, W); higher is more anomalous, on one scale for all images.
-        residual, discrimination: R(x) and D(x) as raw sums, (N,).
-        reconstruction: G(z), (N, H, W, C).
-        losses: every loss by name, (N,) each: for another lambda or score without a new search.
-    """
-
-    scores: np.ndarray
-    p_values: np.ndarray
-    verdicts: np.ndarray
-    maps: np.ndarray
-    residual: np.ndarray
-    discrimination: np.ndarray
-    reconstruction: np.ndarray
-    losses: dict[str, np.ndarray]
+RECIPES = {  # score, start of the way to z, and whether the encoder is trained with patches and an adapted G
+    "paper": ("paper", "random", False),
+    "f-anogan": ("f-anogan", "encoder", False),
+    "best": ("best", "encoder", True),
+}
+STEPS = {"random": SHORT.steps, "encoder": 0}  # of the search from each start
 
 
 class AnoGAN:
-    """Tells how anomalous an image is, and where, from a DCGAN that knows normal images only.
+    """An anomaly detector made from a DCGAN that knows normal images only.
 
     >>> detector = AnoGAN(gan).fit(data)
     >>> detector.predict(data.test).verdicts
-    >>> detector.evaluate(data.test).auroc
+    >>> detector.evaluate(data).auroc
 
     Args:
         gan: a trained DCGAN.
-        lam: lambda, the weight of D against R, 0 to 1; None for the score's own (0.1 for "paper", else 0.5).
-        score: "paper" (raw sums), "standardised" (R and D in spreads of normal images) or "best".
-        steps: steps of the search; None for the encoder alone where there is one, and 100 from a random start.
-        feature_layer: which block of the discriminator is f: 1 nearest the image, -1 the deepest.
+        recipe: "paper", "f-anogan" or "best". Each part of a recipe can be named by itself:
+        lam: lambda, the weight of D against R, 0 to 1; None for the score's own.
+        score: "paper", "standardised", "f-anogan" or "best".
+        init: where the way to z starts, "random" or "encoder".
+        steps: of the search from there.
+        feature_layer: block of the discriminator that is f: 1 nearest the image, -1 the deepest.
         seed: of the random starts.
-        region: (H, W) bool, True where an anomaly matters; None for the whole image. Elsewhere every image, and every
-            G(z), is replaced by the generator's mean image: what lies there has no part in z, score or map.
-        precision: of the search's steps, "float32" or "bfloat16"; see `inversion.invert`.
+        region: (H, W) bool, True where an anomaly matters; None for the whole image. Elsewhere x and G(z) are replaced
+            by the generator's mean image, and have no part in z, score or map.
 
     Attributes:
-        gan: the DCGAN, as it was handed over.
-        generator: the G that z is searched in: the DCGAN's own, or the copy of it that learned along with the encoder.
-        usual: what normal images' differences from their G(z) have in common, by loss: score="best" looks past it. None
-            where there is no encoder.
+        score, lam: may be set at any time. The losses are then weighed again; z stays what the search finds for the
+            lambda and score that the detector was made or standardised with. `invert(lam=...)` searches again.
+        generator: the G that z is searched in: the DCGAN's own, or the copy that learned along with the encoder.
+        encoder: E, or None. encoder_losses: of its training, one per epoch.
+        scores: the score objects, scores["best"] by name.
+        calibration: losses and highest map values of the calibration images, (n,) each; None before `calibrate`.
+        map_scale: the map value at which overlays saturate, above 99.9 % of normal pixels; 1 before `standardise`.
+        split_digests: {"train": {name: digest}, ...} of the images that it has learned from.
+        card: what is known of a saved detector: data, command, results.
     """
 
     def __init__(
         self,
         gan: DCGAN,
+        recipe: str = "paper",
+        *,
         lam: float | None = None,
-        score: str = "best",
+        score: str | None = None,
+        init: str | None = None,
         steps: int | None = None,
         feature_layer: int = -1,
         seed: int = 0,
         region: np.ndarray | None = None,
-        precision: str = "float32",
     ):
-        self.seed, self.feature_layer = int(seed), int(feature_layer)
-        self.score = score
-        self.lam = scoring.DEFAULT_LAM[self.score] if lam is None else lam
-        self.region = None if region is None else localisation.check_region(region, gan.image_shape)
-        self.gan = gan
-        self.near, self.features = (feature_extractor(gan.discriminator, layer) for layer in (1, self.feature_layer))
-        self.steps, self.precision = steps, check_precision(precision)
-        self.use(gan.generator)
-        self.spreads: scoring.Standardisation | None = None
-        self.aim: tuple[str, float] | None = None  # the score and lambda whose R and D the search weighs, once fixed
-        self.map_scale = 1.0  # the value at which overlays saturate: 99.9 % of normal pixels lie below
-        self.false_alarm_rate = 0.05
-        self.calibration: dict[str, np.ndarray] | None = None  # losses and map peaks of the calibration images
-        self.card: dict = {}  # what was written of a saved detector: data, command, results
+        if recipe not in RECIPES:
+            raise ValueError(f"The recipe is one of {', '.join(RECIPES)}. Received: {recipe!r}")
+        own_score, own_init, _ = RECIPES[recipe]
+        self.gan, self.recipe, self.seed, self.feature_layer = gan, recipe, int(seed), int(feature_layer)
+        self.score = own_score if score is None else score
+        self.lam = scores.default_lam(self.score) if lam is None else lam
+        self.init = own_init if init is None else check_init(init)
+        self.steps = STEPS[self.init] if steps is None else check_count("steps", steps, 0)
+        self.region = None if region is None else regions.check_region(region, gan.image_shape)
+        self.features = feature_extractor(gan.discriminator, self.feature_layer)
+        self.split_digests: dict[str, dict[str, str]] = {}
+        self.encoder_losses: list[float] = []
+        self.map_scales, self.false_alarm_rate = {}, 0.05
+        self.adopt(gan.averaged)
 
-    def use(self, generator: keras.Model, encoder: keras.Model | None = None):
-        """Search z in this G, from what this E says, from now on."""
+    def adopt(self, generator: keras.Model, encoder: keras.Model | None = None) -> None:
+        """Search z in this G, and start from this E. What was learned with other networks is forgotten."""
         self.generator, self.encoder = generator, encoder
-        self.usual: dict[str, usual.Usual] | None = None
-        mean = None if self.region is None else self.gan.sample(256).mean(axis=0)  # (H, W, C)
-        self.search = inversion.LatentSearch(generator, self.features, self.gan.prior, self.region, mean, self.near)
+        elsewhere = None if self.region is None else self.gan.sample(256).mean(axis=0)  # (H, W, C)
+        self.ways = Ways(generator, self.features, self.gan.prior, encoder, self.region, elsewhere)
+        self.scores = Scorer(self.gan.discriminator, self.features)
+        self.weights = self.scores["paper"].weights(self.lam)  # of R and D in what the search minimises
+        self.calibration: dict[str, np.ndarray] | None = None
+        self.calibrated_search: dict | None = None
+        self.card: dict = {}
+
+    def __repr__(self) -> str:
+        score, init, _ = RECIPES[self.recipe]
+        own = {"score": score, "lam": scores.default_lam(self.score), "init": init, "steps": STEPS[self.init]}
+        parts = [f"{name}={getattr(self, name)!r}" for name, value in own.items() if getattr(self, name) != value]
+        return f"AnoGAN({', '.join(['x'.join(map(str, self.image_shape)), f'recipe={self.recipe!r}', *parts])})"
 
     @property
     def score(self) -> str:
@@ -105,7 +117,7 @@ class AnoGAN:
 
     @score.setter
     def score(self, score: str):
-        self._score = scoring.check_score(score)
+        self._score = scores.check_score(score)
 
     @property
     def lam(self) -> float:
@@ -113,118 +125,139 @@ class AnoGAN:
 
     @lam.setter
     def lam(self, lam: float):
-        self._lam = scoring.check_lam(lam)
+        self._lam = check_lam(lam)
 
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        return self.gan.image_shape
+    image_shape = property(lambda self: self.gan.image_shape)
+    map_scale = property(lambda self: self.map_scales.get(self.scores[self.score].map_name, 1.0))
+    _own_search = property(lambda self: {name: getattr(self, name) for name in ("init", "steps", "seed")})
+    search = property(lambda self: self.ways.search, doc="The paper's search for z, from random starts.")
 
     # ---- fitting
 
-    def fit(self, data: AnomalyDataset, false_alarm_rate: float = 0.05, encoder: bool = True, verbose: bool = True):
-        """Encoder on the training images, spreads on the validation images, threshold on the calibration images."""
+    def fit(self, data: AnomalyDataset, false_alarm_rate: float = 0.05, verbose: bool = True) -> "AnoGAN":
+        """Fit the recipe's encoder to training images, the score to validation, the threshold to calibration images."""
         if not int(self.gan.steps_done):
             raise ValueError("The DCGAN has not been trained: gan.train(data.train, epochs=...) comes before fit.")
-        if encoder:
+        if self.init == "encoder":
             self.fit_encoder(data.train, verbose=verbose)
-        self.standardise(data.validation)
-        return self.calibrate(data.calibration, false_alarm_rate)
+        self._remember("train", data.train)  # the DCGAN has learned from them in any case
+        return self.standardise(data.validation).calibrate(data.calibration, false_alarm_rate)
 
-    def fit_encoder(self, images, **options):
-        """Train E on normal images (N, H, W, C), and a copy of G with it; options as in `train_encoder`.
+    def fit_encoder(self, images, **options) -> "AnoGAN":
+        """Train E on normal images (N, H, W, C), with the options of `train_encoder`; None for the recipe's own.
 
-        What the differences of these images from their G(E(x)) have in common goes into `usual`.
+        The background of score="best" is fitted to what G(E(x)) leaves over of these images.
         """
-        encoder, generator, self.encoder_losses = train_encoder(self.gan, images, **options)
-        self.use(generator, encoder)
-        self.spreads = self.calibration = None  # made with another way to z
-        self.card = {}
-        some = usual.examples(images, self.seed, self.gan.flips, self.image_shape, self.near.output_shape[1:])
-        self.usual = {name: usual.Usual.of(each, self.seed) for name, each in self._differences(some, steps=0).items()}
+        split, flips = as_split(images), self.gan.settings.flips
+        own = dict.fromkeys(("adapt", "patches"), RECIPES[self.recipe][2])
+        encoder, generator, losses = train_encoder(self.gan, split, **own | options)
+        self.adopt(generator, encoder)
+        self.encoder_losses = losses
+        self._remember("train", split)
+        if self.score == "best":
+            count = background.enough(*(shape[1:] for shape in self.scores.shapes("best")))
+            some = sample_images(split, count // (1 + flips), self.seed)
+            if flips:  # where mirror images are normal too, twice as much can be learned from few images
+                some = np.concatenate([some, some[:, :, ::-1]])
+            differences = self.scores.differences(self.invert(some, init="encoder", steps=0))
+            self.scores["best"].fit_backgrounds(differences, self.seed)
         return self
 
-    def _differences(self, images, **options) -> dict[str, np.ndarray]:
-        """What score="best" compares, by loss, (N, ...) each; see `scoring.local_differences`."""
-        found = self.invert(images, **options)
-        pairs = zip(*(iterate_batches(each, 64) for each in (found.images, found.reconstruction)), strict=True)
-        blocks_of = self.search.blocks_of
-        # Each kind's parts are let go as soon as they are joined: at most one kind is held twice.
-        parts = [scoring.local_differences(x, y, blocks_of(x), blocks_of(y)) for x, y in pairs]
-        return {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
+    def standardise(self, images) -> "AnoGAN":
+        """Let the scores learn from normal images that trained nothing: the validation images.
 
-    def standardise(self, images):
-        """Take the spreads of R and D from normal images that trained nothing: the validation images.
-
-        Before that, with an encoder, how far score="best" looks past what is usual: so far that these images stand out
-        most where a patch of another one has been pasted in.
+        They learn the spread of each loss; score="best" first chooses how much of the background it filters out.
         """
-        images, self.spreads, self.calibration = as_array(images), None, None
-        self.aim = (self.score, self.lam)
-        if self.usual:
-            wanted = len(images) if self.usual_steps else usual.PATCHED
-            self.usual = usual.chosen(self.usual, images, self._differences, scoring.most_different, self.seed, wanted)
-        found = self.invert(images)
-        self.spreads = scoring.Standardisation.of(found.losses)
-        if self._search_options()["steps"]:
-            # What the search weighs R and D by are these very spreads, so it is made once more with them.
-            found = self.invert(images)
-            self.spreads = scoring.Standardisation.of(found.losses)
-        self.map_scale = figures.common_scale(self._maps(found))
+        split = as_split(images)
+        self.calibration, self.calibrated_search, self.card = None, None, {}
+        self.scores.forget()
+        own = self.scores[self.score]
+        self.weights = own.weights(self.lam)
+        if self.score == "best" and own.backgrounds:
+            most = background.enough(*(each.mean.shape for each in own.backgrounds.values()))
+            normal = sample_images(split, most, self.seed)
+            wanted = len(split) if self.steps else background.PATCHED
+            patched = background.patched(normal, self.seed, min(wanted, most))
+            if len(patched):  # else no patch shows on these images
+                own.choose_shares(*(self.scores.differences(self.invert(each)) for each in (normal, patched)))
+        found = self.invert(split)
+        self.scores.learn(found.losses)
+        if self.steps and own.weights(self.lam) != self.weights:
+            self.weights = own.weights(self.lam)  # in spreads, which are known now
+            found = self.invert(split)
+            self.scores.learn(found.losses)
+        maps = {"map": found.maps(), own.map_name: self.maps(found)}
+        self.map_scales = {name: max(float(np.quantile(each, 0.999)), 1e-6) for name, each in maps.items()}
+        self._remember("validation", split)
         return self
 
-    def calibrate(self, images, false_alarm_rate: float = 0.05):
-        """Set the threshold from normal images that served for nothing else.
+    def calibrate(self, images, false_alarm_rate: float = 0.05) -> "AnoGAN":
+        """Set the thresholds from normal images that served for nothing else.
 
         The threshold is the split-conformal quantile: on new normal images the rate of false alarms is at most
         `false_alarm_rate` on average.
         """
-        self.aim = self.aim or (self.score, self.lam)
-        found = self.invert(images)
-        thresholds.conformal(found.scores(), false_alarm_rate)  # refuses what n images cannot promise
-        peaks = {"map_peak": found.maps(), "local_map_peak": found.local_maps()}
-        self.calibration = found.losses | {name: maps.max(axis=(1, 2)) for name, maps in peaks.items()}
-        self.false_alarm_rate = float(false_alarm_rate)
+        split = as_split(images)
+        found = self.invert(split)
+        thresholds.conformal(found.scores(), false_alarm_rate)  # refuses what so few images cannot promise
+        maps = {"map": found.maps(), self.scores[self.score].map_name: self.maps(found)}
+        self.calibration = found.losses | {f"{name}_peak": each.max(axis=(1, 2)) for name, each in maps.items()}
+        self.calibrated_search, self.false_alarm_rate, self.card = self._own_search, float(false_alarm_rate), {}
+        self._remember("calibration", split)
         return self
+
+    def _remember(self, name: str, split: Split) -> None:
+        names = range(len(split)) if split.names is None else split.names
+        self.split_digests[name] = dict(zip(map(str, names), split.digests(), strict=True))
+
+    # ---- scores and thresholds
+
+    def combine(self, losses: Mapping, lam: float | None = None, score: str | None = None) -> np.ndarray:
+        """A(x), (N,), from losses; None for the detector's score, and for its lambda or the other score's own."""
+        score = self.score if score is None else scores.check_score(score)
+        if lam is None:
+            lam = self.lam if score == self.score else scores.default_lam(score)
+        return self.scores.combine(score, losses, check_lam(lam))
+
+    def scores_for(self, losses: Mapping) -> tuple[str, ...]:
+        """Return the names of the scores that these losses and what was learned allow."""
+        return tuple(n for n in scores.NAMES if self.scores[n].learned and self.scores.known(n, losses))
 
     @property
     def calibration_scores(self) -> np.ndarray:
         """A(x) of the calibration images under the present lambda and score, (n,)."""
+        return self.combine(self._calibrated())
+
+    def _calibrated(self) -> dict[str, np.ndarray]:
         if self.calibration is None:
             raise ValueError("The detector has no threshold yet: call detector.calibrate(data.calibration) first.")
-        return scoring.combine(self.calibration, self.lam, self.score, self.spreads)
+        if self._own_search != self.calibrated_search:
+            raise ValueError(
+                f"The threshold belongs to another search, {self.calibrated_search}: call detector.standardise and "
+                f"detector.calibrate again for this one. Received: {self._own_search}"
+            )
+        return self.calibration
 
-    def conformal(self) -> thresholds.Threshold:
-        """The threshold, with how it was set."""
+    @property
+    def threshold(self) -> thresholds.Threshold:
+        """A(x) above this is anomalous; it follows lambda, score and false-alarm rate."""
         return thresholds.conformal(self.calibration_scores, self.false_alarm_rate)
 
     @property
-    def threshold(self) -> float:
-        """A(x) above this is anomalous; follows lambda, score and false-alarm rate."""
-        return self.conformal().value
+    def pixel_threshold(self) -> thresholds.Threshold:
+        """A map's pixel above this is anomalous; `regions.regions(map, detector.pixel_threshold)` finds where.
 
-    def pixel_conformal(self, false_alarm_rate: float | None = None) -> thresholds.Threshold:
-        """A threshold on the maps' pixels: at most this share of new normal images has any pixel above it.
-
-        It is the split-conformal quantile of each calibration image's highest pixel. None for the detector's rate.
+        It is the split-conformal quantile of the highest pixel of each calibration image: at most `false_alarm_rate` of
+        new normal images have any pixel above it.
         """
-        peaks = (self.calibration or {}).get("local_map_peak" if self.score == "best" else "map_peak")
+        peaks = self._calibrated().get(f"{self.scores[self.score].map_name}_peak")
         if peaks is None:
-            raise ValueError("The detector has no pixel threshold: call detector.calibrate(data.calibration) first.")
-        rate = self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
-        return thresholds.conformal(peaks, rate)
-
-    @property
-    def pixel_threshold(self) -> float:
-        """A map's pixel above this is anomalous; `localisation.regions(map, detector.pixel_threshold)` finds where."""
-        return self.pixel_conformal().value
+            raise ValueError(f"The detector was calibrated without the maps of score={self.score!r}: calibrate again.")
+        return thresholds.conformal(peaks, self.false_alarm_rate)
 
     def drift(self, scores: np.ndarray) -> tuple[float, str]:
-        """Do the scores of new images, as a whole, still look like the calibration images'? See `thresholds.drift`."""
+        """Compare the scores of new images, as a whole, with the calibration images'; see `thresholds.drift`."""
         return thresholds.drift(self.calibration_scores, scores)
-
-    def _maps(self, found: inversion.Inversion) -> np.ndarray:
-        """The anomaly maps that go with the score, (N, H, W)."""
-        return found.local_maps() if self.score == "best" else found.maps()
 
     # ---- using
 
@@ -236,157 +269,132 @@ class AnoGAN:
         init: str | None = None,
         lam: float | None = None,
         score: str | None = None,
-        **options,
-    ) -> inversion.Inversion:
-        """Search z for every image; needs no calibration.
+        *,
+        step_size: float | None = None,
+        seed: int | None = None,
+        trace: bool = False,
+        record_every: int = 10,
+        batch_size: int = 64,
+        progress: bool = False,
+    ) -> ScoredInversion:
+        """Find z for every image (N, H, W, C) in [-1, 1], of an array, a split or a tf.data.Dataset.
 
         Args:
-            images: (N, H, W, C) in [-1, 1]; an array, a split or a tf.data.Dataset.
-            steps: None for the detector's.
-            restarts: how many starts; the best of them is kept, image by image.
-            init: "random" or "encoder"; None for the encoder where there is one.
-            lam: weight of D in what the search minimises and in the scores; None for the detector's.
-            score: whose losses the search minimises, and the Inversion's default score; None for the detector's.
-            options: as in `inversion.invert`; `**inversion.PAPER` is the search in the paper's own form.
+            steps: of the search; None for the detector's or, with another `init`, that start's own.
+            restarts: how many starts; the one with the lowest L(z) is kept, image by image.
+            init: "random" or "encoder"; from an encoder, the second and later starts are random.
+            lam, score: search again with this lambda, and in this score's units; None for the detector's own search.
+            step_size: Adam's first, to walk as in the paper, 0.05; None for the larger steps of the short search.
+            seed: of the random starts; None for the detector's.
+            trace: record z, R and D every `record_every` steps.
+            batch_size: images in memory at a time.
+            progress: show a progress bar.
         """
-        options = self._search_options(steps, init, lam, score) | options
-        return inversion.invert(self.search, self._checked(images), restarts=restarts, **options)
-
-    @property
-    def usual_steps(self) -> int:
-        """Steps of the search, left to itself: 0 where the encoder's z is taken as it is."""
-        return self._search_options()["steps"]
-
-    def _search_options(self, steps=None, init=None, lam=None, score=None) -> dict:
-        """What `inversion.invert` is to be told: the detector's settings wherever the caller names none."""
-        if lam is None and score is None:
-            # The detector's lambda and score may have been set anew since it was standardised: they re-weigh what is
-            # found, but the search stays the one that the calibration images went through.
-            lam, score = self.lam, self.score
-            aim_score, aim_lam = self.aim or (score, lam)
-        else:
-            score = self.score if score is None else scoring.check_score(score)
-            if lam is None:
-                lam = self.lam if score == self.score else scoring.DEFAULT_LAM[score]
-            aim_score, aim_lam = score, scoring.check_lam(lam)
-        init = init or ("encoder" if self.encoder is not None else "random")
-        if steps is None:
-            steps = self.steps if self.steps is not None else (0 if init == "encoder" else inversion.STEPS)
-        known = self.spreads is not None and aim_score != "paper"
-        widths = [self.spreads.spreads[name][1] if known else 1.0 for name in scoring.LOSSES["paper"]]
-        return {
-            "steps": steps,
-            "init": init,
-            "encoder": self.encoder,
-            "weights": ((1.0 - aim_lam) / widths[0], aim_lam / widths[1]),
-            "lam": lam,
-            "score": score,
-            "spreads": self.spreads,
-            "usual": self.usual,
-            "seed": self.seed,
-            "precision": self.precision,
-        }
-
-    def _checked(self, images):
-        """The images, after a look at the first one's shape."""
         if isinstance(images, AnomalyDataset):
             raise ValueError("A data set holds several splits: name one, for example data.test.")
-        check_fit("detector", self.image_shape, next(iterate_batches(images, 1)).shape[1:])
-        return images
+        split = as_split(images)
+        check_fit("detector", self.image_shape, split.image_shape)
+        init, seed = self.init if init is None else check_init(init), self.seed if seed is None else int(seed)
+        steps = self.steps if steps is None and init == self.init else steps
+        weights, asked = self.weights, self.score if score is None else scores.check_score(score)
+        own = (lam, score, step_size, restarts) == (None, None, None, 1)
+        own &= {"init": init, "steps": steps, "seed": seed} == self._own_search
+        if lam is not None or score is not None:
+            default = self.lam if asked == self.score else scores.default_lam(asked)
+            lam = check_lam(default if lam is None else lam)
+            weights = self.scores[asked].weights(lam)
+        record_every = check_count("record_every", record_every, 1) * trace
+        options = {"seed": seed, "record_every": record_every, "batch_size": batch_size, "progress": progress}
+        found = self.ways.invert(split, init, steps, weights, step_size, restarts, **options)
+        losses = self.scores.losses(self.score, found)
+        return ScoredInversion(**vars(found), losses=losses, weigh=self.combine, lam=lam, score=asked, own=own)
 
-    def predict(self, images, **options) -> Prediction:
-        """Scores, p-values, verdicts and maps of N images. Needs calibration.
+    def maps(self, found: Inversion) -> np.ndarray:
+        """Return the anomaly maps of the detector's score, (N, H, W)."""
+        return self.scores.maps(self.score, found)
 
-        Options as in `invert`, but for lam and score: a verdict compares with calibration scores of the same kind, so
-        these are the detector's own, `detector.lam` and `detector.score`.
+    def predict(self, images, progress: bool = False, **refused) -> Prediction:
+        """Return scores, p-values, verdicts and maps of N images, by the detector's own search. Needs calibration.
+
+        For another lambda or score set `detector.lam` or `.score` first; for another search set `.init`, `.steps` or
+        `.seed`, standardise and calibrate again. The options of `invert` are refused.
         """
-        if refused := options.keys() & {"lam", "score"}:
-            name = min(refused)
+        for name, value in refused.items():
             raise ValueError(
-                f"Verdicts follow the detector's own {name}: set detector.{name} = {options[name]!r} first, or take "
-                f"detector.invert(images).scores({name}={options[name]!r}), which re-weighs without a verdict."
+                f"Verdicts belong to the calibration's search and score: set detector.{name} = {value!r} first, and "
+                f"calibrate again for another search; detector.invert(images, {name}={value!r}) needs no calibration."
             )
-        self.conformal()  # says what is missing before the search is made
-        return self.judge(self.invert(images, **options))
+        self._calibrated()  # says what is missing before the search is made
+        return self.judge(self.invert(images, progress=progress))
 
-    def judge(self, found: inversion.Inversion) -> Prediction:
-        """Scores, p-values, verdicts and maps of what a search found."""
-        scores = found.scores(self.lam, self.score)
-        return Prediction(
-            scores=scores,
-            p_values=thresholds.p_values(self.calibration_scores, scores),
-            verdicts=scores > self.threshold,
-            maps=self._maps(found),
-            residual=found.residual,
-            discrimination=found.discrimination,
-            reconstruction=found.reconstruction,
-            losses=found.losses,
-        )
+    def judge(self, found: ScoredInversion) -> Prediction:
+        """Return what `predict` returns for what the detector's own search found; ValueError for another search."""
+        if not found.own:
+            raise ValueError("Verdicts belong to the detector's own search: detector.judge(detector.invert(images)).")
+        a, both = found.scores(self.lam, self.score), (found.residual, found.discrimination)
+        p_values, verdicts = thresholds.p_values(self.calibration_scores, a), self.threshold.verdicts(a)
+        return Prediction(a, p_values, verdicts, self.maps(found), *both, found.reconstruction, found.losses)
 
-    def evaluate(self, data, prediction: Prediction | None = None, **options) -> metrics.Evaluation:
-        """How well the detector does on labelled images, beside nearest neighbours and PCA on the same pixels.
+    def evaluate(self, data, prediction: Prediction | None = None, progress: bool = False) -> Evaluation:
+        """Evaluate the detector on labelled images that it has not learned from, beside simple rivals on their pixels.
 
         Args:
-            data: a test split, an AnomalyDataset (its test split is taken) or a tf.data.Dataset of (image, label).
-            prediction: what `predict` said of these very images; None to search now.
-            options: as in `predict`.
+            data: a data set (its test images are taken), a split with labels, or a tf.data.Dataset of (image, label).
+            prediction: what `predict` returned for these very images; None to search now.
+            progress: show a progress bar.
         """
-        split = labelled(data)
-        prediction = prediction or self.predict(split, **options)
-        train = split.reference
-        return metrics.evaluate_scores(
-            prediction.scores,
-            split.labels,
-            self.conformal(),
-            kinds=split.kinds,
-            maps=prediction.maps,
-            masks=split.masks,
-            names=split.names,
-            p_values=prediction.p_values,
-            residual=prediction.residual,
-            discrimination=prediction.discrimination,
-            baselines=None if train is None else baselines.compare(train.images, split.images, split.labels),
-        )
+        whole = labelled(data)
+        rows, train = self.unseen(whole), data.train if isinstance(data, AnomalyDataset) else whole.reference
+        if not len(rows):
+            raise ValueError("The detector has learned from every one of these images: evaluate it on others.")
+        split, found = whole[rows], prediction or self.predict(whole[rows], progress)
+        columns = ("scores", "p_values", "maps", "residual", "discrimination")
+        about = {name: getattr(found, name)[rows if prediction else slice(None)] for name in columns}
+        about |= {name: getattr(split, name) for name in ("labels", "kinds", "names", "masks")}
+        about["baselines"] = {} if train is None else baselines.compare(train.images, split.images, split.labels)
+        return Evaluation(threshold=self.threshold, left_out=len(whole) - len(rows), **about)
+
+    def unseen(self, split: Split) -> np.ndarray:
+        """Return the places of those images of a split that the detector has not learned from, by their digests."""
+        learned = {digest for digests in self.split_digests.values() for digest in digests.values()}
+        return np.flatnonzero([digest not in learned for digest in split.digests()])
 
     # ---- as the two earlier systems have it
 
     def test(self, dataset, results_dir="results"):
-        """Score labelled images one by one, with a picture each: (results, threshold, accuracy).
+        """Score labelled images and draw a picture of each.
 
         Returns:
-            [{"anomaly_score": float, "label": int}, ...], the calibrated threshold, and the share judged right.
+            [{"anomaly_score": float, "label": int}, ...], the calibrated threshold, and the accuracy.
         """
+        from anogan_lib.pictures import comparison
+
         split = labelled(dataset)
         found = self.predict(split)
-        pairs = zip(found.scores, split.labels, strict=True)
-        results = [{"anomaly_score": float(score), "label": int(label)} for score, label in pairs]
-        folder = Path(results_dir)
+        pairs = zip(found.scores.tolist(), split.labels.tolist(), strict=True)
+        results = [{"anomaly_score": score, "label": label} for score, label in pairs]
+        folder, scale = Path(results_dir), {"vmax": self.map_scale, "threshold": self.threshold}
         folder.mkdir(parents=True, exist_ok=True)
-        scale = {"vmax": self.map_scale, "threshold": self.threshold}
         for i, image in enumerate(split.images):
             about = (found.reconstruction[i], found.maps[i], float(found.scores[i]))
-            figures.comparison(image, *about, **scale).savefig(folder / f"{i:04d}.png")
-        return results, self.threshold, float(np.mean(found.verdicts == (split.labels == 1)))
+            comparison(image, *about, **scale).savefig(folder / f"{i:04d}.png")
+        return results, float(self.threshold), float(np.mean(found.verdicts == (split.labels == 1)))
 
     def compute_anomaly_score(self, image, **options):
-        """A(x) of one image (H, W, C) or (1, H, W, C), and the similar image G(z), (H, W, C)."""
+        """Return A(x) of one image (H, W, C) or (1, H, W, C), and the similar image G(z), (H, W, C)."""
         image = np.asarray(getattr(image, "images", image), "float32")
         found = self.invert(image[None] if image.ndim == 3 else image, **options)
         if len(found) != 1:
             raise ValueError(f"compute_anomaly_score takes one image; predict takes many. Received: {len(found)}")
         return float(found.scores()[0]), found.reconstruction[0]
 
-    # ---- keeping
+    # ---- saving
 
     def save(self, folder, card: dict | None = None) -> None:
-        """Write the detector into `folder`: its networks as .keras, detector.json, calibration.npz.
-
-        Args:
-            card: what is to be known of it (data, command, results ...), written to card.json.
-        """
-        keeping.write(self, Path(folder), card)
+        """Write the detector into `folder`, whole or not at all; `card` holds its data, command, results ..."""
+        saving.write(self, Path(folder), self.card if card is None else card)
 
     @classmethod
     def load(cls, folder, **settings) -> "AnoGAN":
-        """A detector from what `save` wrote; `lam`, `score` and `steps` may be set anew."""
-        return keeping.read(cls, Path(folder), {name: value for name, value in settings.items() if value is not None})
+        """Read a detector that `save` wrote; `lam`, `score` and `steps` may be replaced."""
+        return saving.read(cls, Path(folder), {name: value for name, value in settings.items() if value is not None})

@@ -26,8 +26,8 @@ def tiny_detector(tiny_data, tmp_path_factory):
 
     gan = DCGAN(image_shape=tiny_data.image_shape, latent_dim=4, width=4, seed=0)
     gan.train(tiny_data.train, epochs=2, verbose=False)
-    detector = AnoGAN(gan, steps=4)
-    detector.fit(tiny_data, false_alarm_rate=0.2, encoder=False)
+    detector = AnoGAN(gan, recipe="best", init="random", steps=4)
+    detector.fit(tiny_data, false_alarm_rate=0.2)
     folder = tmp_path_factory.mktemp("detector")
     detector.save(folder)
     return folder
@@ -66,6 +66,8 @@ def masked_detector(masked_data):
     """A detector of `masked_data` whose DCGAN has learned nothing: every part of it is there."""
     from anogan_lib import DCGAN, AnoGAN
 
-    detector = AnoGAN(DCGAN(masked_data.image_shape, latent_dim=4, width=4, seed=0), steps=2)
+    gan = DCGAN(masked_data.image_shape, latent_dim=4, width=4, seed=0)
+    detector = AnoGAN(gan, recipe="best", init="random", steps=2)
+    detector.standardise(masked_data.validation).calibrate(masked_data.calibration, false_alarm_rate=0.1)
     detector.card = {"data": HOSTILE, "results": {"auroc": 0.5}}
-    return detector.standardise(masked_data.validation).calibrate(masked_data.calibration, false_alarm_rate=0.1)
+    return detector

@@ -44,19 +44,19 @@ FAULTS = (
         "03_latent_inverse_mapping",
         (
             ("self.generator(z, training=False)", "self.generator(z, training=True)"),
-            ("self.generator.trainable = False", "pass"),  # frozen, it would not mind the mode
+            ("self.averaged.trainable = False", "pass"),  # frozen, it would not mind the mode
         ),
     ),
     Fault(
         "calibration on training images",
         "07_your_own_images",
-        (("self.calibrate(data.calibration, false", "self.calibrate(data.train, false"),),
+        (("(data.validation).calibrate(data.calibration, false", "(data.validation).calibrate(data.train, false"),),
     ),
     Fault("no absolute value", "00_start_here", ((SUM, "return ops.sum(x - y, axis=(1, 2, 3))"),)),
     Fault(
         "mask shifted by four pixels",
         "01_data_preparation",
-        (("self._masks = self._masks[:]", "self._masks = np.roll(self._masks[:], 4, axis=2)"),),
+        (("self._masks = self._masks.read()", "self._masks = np.roll(self._masks.read(), 4, axis=2)"),),
     ),
 )
 

@@ -1,4 +1,4 @@
-"""Data sets, all in one form: `load` gives an AnomalyDataset, `write` makes folders of one.
+"""Load data sets, all in one form: `load` gives an AnomalyDataset, `write` makes a folder of images from one.
 
 >>> data = load("digits:8")
 >>> data.train.images.shape
@@ -9,11 +9,11 @@ import difflib
 import os
 from pathlib import Path
 
-from anogan_lib.datasets import digits, folders, images, mvtec
-from anogan_lib.datasets.base import AnomalyDataset, Split
+from anogan_lib.datasets import digits, folders, hazelnut, images, mvtec
+from anogan_lib.datasets.base import AnomalyDataset, Source, Split
 from anogan_lib.datasets.folders import write
 
-__all__ = ["AnomalyDataset", "Split", "images", "load", "write"]
+__all__ = ["AnomalyDataset", "Split", "images", "labelled_folder", "load", "write"]
 
 SPECS = ("hazelnut", "digits:8", "mnist:8", "fashion_mnist:3", "mvtec:hazelnut")
 
@@ -21,12 +21,12 @@ SPECS = ("hazelnut", "digits:8", "mnist:8", "fashion_mnist:3", "mvtec:hazelnut")
 def load(
     spec: str | Path, size: int | tuple[int, int] | None = None, seed: int = 0, channels: int | None = None
 ) -> AnomalyDataset:
-    """The data set that a spec names.
+    """Load the data set that a spec names.
 
     Args:
         spec: `hazelnut` (rendered, built in; a folder of that name is `./hazelnut`), `digits:8`, `mnist:8`,
             `fashion_mnist:3` (the number is the normal class), `mvtec:hazelnut` (any category of MVTec AD),
-            or a folder of images: a path, or the name of one in `$ANOGAN_DATA`. `folders` tells the layouts.
+            or a folder of images: a path, or the name of one in `$ANOGAN_DATA`. `folders` describes the layouts.
         size: of the images in pixels, one number (square) or (H, W); None is the source's own.
         seed: of the split into train, validation and calibration, and of the rendering.
         channels: 1 or 3, for a folder of images; None is 1 where all files are grey, else 3.
@@ -36,20 +36,30 @@ def load(
         FileNotFoundError: no such folder.
         OSError: a download failed.
     """
-    spec, size = os.fspath(spec), _check_size(size)
+    return _read(spec, size, seed, channels).split(seed)
+
+
+def labelled_folder(spec: str | Path, size: int | tuple[int, int] | None = None, channels: int | None = None) -> Split:
+    """Load all images of a folder (or any other spec of `load`) as one split with labels, kinds, masks and names.
+
+    For images that a detector is only evaluated on: any number will do, none is held back, those of `train/good` are
+    among them as good ones, and those of a flat folder are all normal. Arguments and errors are those of `load`.
+    """
+    return _read(spec, size, 0, channels).images
+
+
+def _read(spec, size, seed: int, channels: int | None) -> Source:
+    spec, size = os.fspath(spec), None if size is None else _check_size(size)
     if channels not in (None, 1, 3):
         raise ValueError(f"Images have 1 or 3 channels. Received: channels={channels!r}.")
     source, colon, rest = spec.partition(":")
     if spec == "hazelnut":
-        from anogan_lib.datasets import hazelnut
-
-        return hazelnut.load(size, seed)
+        return hazelnut.read(size, seed)
     if colon and source in digits.SOURCES:
-        return digits.load(source, int(rest) if rest.isdecimal() else rest, size, seed)
+        return digits.read(source, int(rest) if rest.isdecimal() else rest, size, seed)
     if colon and source == "mvtec":
-        return mvtec.load(rest, size, seed)
-    folder = _find_folder(spec)
-    return folders.load(folder, size, seed, name=spec, channels=channels)
+        return mvtec.read(rest, size, seed)
+    return folders.read(_find_folder(spec), size, seed, spec, channels=channels)
 
 
 def _find_folder(spec: str) -> Path:
@@ -63,20 +73,18 @@ def _find_folder(spec: str) -> Path:
     if spec and (spec.startswith(".") or path.name != spec):
         raise FileNotFoundError(f"There is no folder {spec}.")
     known = {name.partition(":")[0]: name for name in reversed(SPECS)}  # hazelnut itself before mvtec:hazelnut
-    around = [Path.cwd()] + ([Path(data)] if data and Path(data).is_dir() else [])
-    known |= {p.name: p.name for place in around for p in place.iterdir() if p.is_dir() and p.name not in known}
-    near = difflib.get_close_matches(spec.partition(":")[0].rstrip("0123456789"), known, 1)
-    hint = f" Did you mean {known[near[0]]}?" if near else ""
+    folders_here = [p.name for place in (Path.cwd(), *([Path(data)] if data else [])) for p in place.glob("*/")]
+    near = difflib.get_close_matches(spec.partition(":")[0].rstrip("0123456789"), [*known, *folders_here], 1)
+    hint = f" Did you mean {known.get(near[0], near[0])}?" if near else ""
     raise ValueError(
         f"Unknown data {spec!r}: wanted is one of {', '.join(SPECS)}, the path of a folder of images, "
         f"or the name of one in $ANOGAN_DATA ({data or 'not set'}).{hint}"
     )
 
 
-def _check_size(size) -> tuple[int, int] | None:
-    if size is None:
-        return None
-    sides = (size, size) if isinstance(size, int) else tuple(size) if isinstance(size, list | tuple) else ()
-    if len(sides) != 2 or not all(isinstance(side, int) and side >= 8 for side in sides):
+def _check_size(size) -> tuple[int, int]:
+    sides = (size, size) if isinstance(size, int) else size
+    pair = isinstance(sides, list | tuple) and len(sides) == 2
+    if not (pair and all(isinstance(side, int) and side >= 8 for side in sides)):
         raise ValueError(f"A size is a number of pixels, 8 or more, or a pair (H, W) of them. Received: {size!r}.")
-    return sides
+    return tuple(sides)

@@ -1,21 +1,31 @@
-"""Checkers of the notebooks' exercises; a file for each notebook.
+"""Checkers of the notebooks' exercises, one file for each notebook.
 
 >>> from anogan_lib import exercises as ex
->>> ex.check_residual(my_residual)   # one sentence: right, or what is wrong with it
->>> ex.near_duplicates()             # what a question is about
->>> ex.solution("residual")          # prints one
->>> ex.progress()                    # prints what is solved in this session
+>>> ex.check_residual(my_residual)   # prints one sentence: right, or what is wrong
+>>> ex.near_duplicates()             # the data that a question is about
+>>> ex.solution("residual")          # prints a solution
+>>> ex.progress()                    # prints what has been solved in this session
 """
 
-from importlib import import_module
+# ruff: noqa: F401 - all of this is for notebooks
 
-from anogan_lib.exercises.check import COURSE, EXERCISES, inputs, progress, solution
+from anogan_lib import DCGAN  # the first import of TensorFlow, without its notes
+from anogan_lib.exercises.check import EXERCISES, checkers, inputs, progress, solution
+from anogan_lib.exercises.data_preparation import near_duplicates, smallest_defect
+from anogan_lib.exercises.dcgan_training import checkpoints, generators
+from anogan_lib.exercises.encoder import search_budget
+from anogan_lib.exercises.inverse_mapping import traces
+from anogan_lib.exercises.own_images import own_report
+from anogan_lib.exercises.scores import costs, leaky_program
+from anogan_lib.exercises.visualization import false_alarm
 
-__all__ = ["EXERCISES", "inputs", "progress", "solution"]
-
-for _name in COURSE:
-    import_module(f"{__name__}.{_name}")
-for _each in EXERCISES.values():
-    globals()[f"check_{_each.name}"] = _each.check
-    if _each.given is not None and _each.given.__name__[0].isalpha():
-        globals()[_each.given.__name__] = _each.given
+# One for each exercise, in the order of its file; written out, so that an editor can complete them.
+check_scale, check_unscale, check_near_duplicate, check_resolution, check_grouped_split = checkers("01")
+check_discriminator_loss, check_generator_loss, check_parameters, check_collapsed, check_checkpoint = checkers("02")
+(
+    check_residual, check_discrimination, check_onto_sphere, check_search_step, check_search, check_buggy_trace,
+) = checkers("03")  # fmt: skip
+check_score, check_threshold, check_auroc, check_leak, check_cheapest, check_poison = checkers("04")
+check_levels, check_pixel_auroc, check_explained, check_colours = checkers("05")
+check_izi_f_loss, check_learns, check_steps_for_budget, check_upside_down = checkers("06")
+check_own_report = own_report.check

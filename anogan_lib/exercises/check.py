@@ -1,73 +1,66 @@
-"""How an exercise is checked: an answer beside the right one, and beside the mistakes that people make.
+"""Check an exercise: compare an answer with the right one, and with the mistakes that people make.
 
-An exercise is declared by a function: its body is a solution, its docstring the question, its name the exercise's.
+A function declares an exercise: its body is a solution, its docstring the question, its name the exercise's.
 
     @exercise("a sum over pixels and channels", right=..., cases=..., mistakes={hint: function, ...})
     def residual(x, y): ...
 
-What counts is what is computed, never how. A wrong answer that equals a foreseen mistake on all inputs gets its hint
-(the first one is the notebook's first attempt); any other is shown the smallest input on which it differs. Nothing
-that a learner hands over raises.
+Only what an answer computes counts, not how. One that equals a foreseen mistake on all inputs gets its hint (the first
+mistake is the notebook's first attempt); another is shown the smallest input on which it differs. Nothing raises.
 """
 
 import inspect
 import re
 import textwrap
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-COURSE = (
-    "data_preparation", "dcgan_training", "inverse_mapping", "scores", "visualization", "encoder", "own_images"
-)  # fmt: skip
-EXERCISES: dict[str, "Exercise"] = {}  # by name, in the order of the course
+COURSE = ["data_preparation", "dcgan_training", "inverse_mapping", "scores", "visualization", "encoder", "own_images"]
+EXERCISES: dict[str, "Exercise"] = {}  # by name
 _solved: set[str] = set()  # in this session; nothing is written to disk
-SHOWN = 6  # arrays of up to so many numbers are shown whole
+SHOWN = 6  # arrays of up to this many numbers are shown whole
 
 
+@dataclass(eq=False)
 class Exercise:
-    """One exercise, whose answer is a function, or, where `given` tells what it is about, a value.
+    """One exercise. Its answer is a function or, with `given`, a value."""
 
-    Args:
-        solution: function of the inputs, written as a learner may write it.
-        remark: what is said after "Right: ".
-        mistakes: {hint: function of the inputs that makes this mistake, or a value}.
-        cases: () -> the inputs that functions are tried on, a list of argument tuples, the same at each call.
-        given: (...) -> what a value is the answer about; its arguments come with the answer, if there are any.
-        right: the library's own function; None where it has none and the solution is the measure.
-        effect: (answer, *inputs) -> what is compared, where several answers are as good.
-        otherwise: said to a wrong answer that no one foresaw, in place of the input and both answers.
-        tolerance: relative to each figure, and to the largest one.
-    """
+    solution: Callable  # of the inputs, written as a learner would write it
+    remark: str  # what is said after "Right: "
+    mistakes: dict  # by hint: a function of the inputs that makes this mistake, or a value
+    cases: Callable | None = None  # () -> the inputs that functions are tried on, a list of argument tuples
+    given: Callable | None = None  # (...) -> the data of the question; its arguments, if any, come with the answer
+    right: Callable | None = None  # the library's own function, if it has one; else the solution is the reference
+    effect: Callable | None = None  # (answer, *inputs) -> what is compared, where several answers are equally good
+    otherwise: str = ""  # the hint for an unforeseen wrong answer, in place of the input and both answers
+    tolerance: float = 1e-4  # relative to each figure, and to the largest one
 
-    def __init__(
-        self, solution, remark, *, mistakes, cases=None, given=None, right=None, effect=None, otherwise="",
-        tolerance=1e-4,
-    ):  # fmt: skip
-        self.name, self.question = solution.__name__, inspect.cleandoc(solution.__doc__)
-        self.arguments = list(inspect.signature(solution).parameters)
-        self.notebook = f"{1 + COURSE.index(solution.__module__.split('.')[-1]):02d}"
-        self.solution, self.remark, self.mistakes = solution, remark, mistakes
-        self.cases, self.given, self.right, self.effect = cases, given, right or solution, effect
-        self.otherwise, self.tolerance = otherwise, tolerance
+    def __post_init__(self):
+        self.name, self.question = self.solution.__name__, inspect.getdoc(self.solution)
+        self.arguments = list(inspect.signature(self.solution).parameters)
+        self.notebook = f"{1 + COURSE.index(self.solution.__module__.split('.')[-1]):02d}"
+        self.right = self.right or self.solution
         EXERCISES[self.name] = self
 
     def inputs(self, *own) -> list[tuple]:
-        """The inputs that an answer is tried on, the smallest first; `own` are those that come with a value."""
+        """Return the inputs that an answer is tried on, the smallest first; `own` come with a value."""
         if self.given is None:
             return sorted(self.cases(), key=lambda case: sum(np.size(each) for each in case if _is_plain(each)))
         about = self.given(*own)
         return [about if isinstance(about, tuple) else (about,)]
 
     def judge(self, answer, *own) -> tuple[bool, str]:
-        """Whether an answer is right, and the one thing to say about it."""
+        """Return whether an answer is right, and the one thing to say about it."""
         if self.given is None and not callable(answer):
             return False, f"Not yet: hand over the function itself, ex.check_{self.name}(my_{self.name}), uncalled."
         try:
             cases = self.inputs(*own)
         except Exception as error:
             return False, f"Not yet: {error}."
-        right = [self._outcome(self.right, case) for case in cases]  # the library first: it imports quietly
+        right = [self._outcome(self.right, case) for case in cases]
         yours = [self._outcome(answer if self.given is None else lambda *_: answer, case) for case in cases]
         wrong = [i for i in range(len(cases)) if not self._same(yours[i], right[i])]
         if not wrong:
@@ -91,12 +84,11 @@ class Exercise:
         print(text)
 
     def source(self) -> str:
-        """The solution's lines."""
-        lines = inspect.getsource(self.solution)
-        return lines[re.search(r"^def ", lines, re.MULTILINE).start() :]
+        """Return the lines of the solution, without those that declare the exercise."""
+        return "def " + inspect.getsource(self.solution).partition("\ndef ")[2]
 
     def _outcome(self, function, case: tuple):
-        """What a function, or value, gives for a case, as an array of numbers or words; a sentence if it gives none."""
+        """Return the result for a case as an array of numbers or words; where there is none, a sentence."""
         who = "your answer" if self.given else "your function"
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -119,10 +111,11 @@ class Exercise:
             return False
         if "U" in (one.dtype.kind, other.dtype.kind):
             return bool(np.all(one == other))
-        return np.allclose(one, other, self.tolerance, self.tolerance * _largest(other), equal_nan=True)
+        largest = np.max(np.abs(other), where=np.isfinite(other), initial=0)
+        return np.allclose(one, other, self.tolerance, self.tolerance * largest, equal_nan=True)
 
     def _apart(self, i: int, case: tuple, yours: np.ndarray, right: np.ndarray) -> str:
-        """A case in which the answers differ, with both."""
+        """Describe a case in which the answers differ."""
         where = f"for {self._words(case)}"
         if any(_is_plain(each) and np.size(each) > SHOWN for each in case):
             where += f' (ex.inputs("{self.name}")[{i}])'
@@ -132,35 +125,39 @@ class Exercise:
             return f"{where} yours is not finite (NaN or infinity)"
         if right.size <= SHOWN:
             return f"{where} yours is {_show(yours)}, right is {_show(right)}"
-        place = np.unravel_index(np.argmax(np.abs(yours - right)), right.shape)
-        at = tuple(int(each) for each in place)
-        return f"{where} yours is {_show(yours[place])} at place {at}, right is {_show(right[place])}"
+        place = tuple(map(int, np.unravel_index(np.argmax(np.abs(yours - right)), right.shape)))
+        return f"{where} yours is {_show(yours[place])} at place {place}, right is {_show(right[place])}"
 
     def _words(self, case: tuple) -> str:
-        """The inputs in words: small ones whole, of larger ones the shape."""
+        """Describe the inputs: small ones by their values, larger ones by their shape."""
         plain = [(name, value) for name, value in zip(self.arguments, case, strict=True) if _is_plain(value)]
         return ", ".join(
             f"{n} = {_show(v)}" if np.size(v) <= SHOWN else f"{n} of shape {np.shape(v)}" for n, v in plain
         )
 
 
-def exercise(remark: str, **parts):
-    """Declare an exercise, a file for each notebook; decorates its solution. The parts are those of `Exercise`."""
+def exercise(remark: str, **parts) -> Callable[[Callable], Exercise]:
+    """Declare an exercise: decorate its solution. The parts are those of `Exercise`."""
     return lambda solution: Exercise(solution, remark, **parts)
 
 
+def checkers(notebook: str) -> list[Callable]:
+    """Return the checkers of a notebook's exercises, in their order."""
+    return [each.check for each in EXERCISES.values() if each.notebook == notebook]
+
+
 def inputs(name: str) -> list[tuple]:
-    """The inputs that answers to an exercise are tried on, the smallest first."""
+    """Return the inputs that answers to an exercise are tried on, the smallest first."""
     return EXERCISES[name].inputs()
 
 
 def solution(name: str) -> None:
-    """Print a solution to an exercise; others may be as right."""
+    """Print a solution to an exercise; other solutions may be right as well."""
     print(EXERCISES[name].source().rstrip())
 
 
 def progress() -> None:
-    """Print how many exercises are solved in this session, by notebook, and which of a begun notebook are open."""
+    """Print how many exercises are solved in this session, by notebook, and which are open in those begun."""
     for notebook in sorted({each.notebook for each in EXERCISES.values()}):
         names = [name for name, each in EXERCISES.items() if each.notebook == notebook]
         left = [name for name in names if name not in _solved]
@@ -169,21 +166,17 @@ def progress() -> None:
 
 
 def _is_plain(value) -> bool:
-    """Whether an input is a number or an array of numbers, and no network, table or text."""
+    """Return whether an input is a number or an array of numbers, not a network, table or text."""
     return not callable(value) and np.asarray(value).dtype.kind in "biuf"
 
 
-def _largest(values: np.ndarray) -> float:
-    return float(np.max(np.abs(values), where=np.isfinite(values), initial=0))
-
-
 def _show(values) -> str:
-    """A few numbers, rounded so that every processor shows the same."""
+    """Format a few numbers, rounded so that every processor shows the same."""
     array = np.asarray(values, "float64")
     return np.array2string(array, separator=", ", formatter={"float": lambda v: f"{v:.4g}"}).replace("\n", "")
 
 
 def _sentence(error: Exception) -> str:
-    """An exception in one stable line: no addresses, no second line."""
+    """Format an exception as one stable line: no addresses, no second line."""
     first = next(iter(str(error).strip().splitlines()), "")
     return textwrap.shorten(re.sub(r"0x[0-9a-f]+", "0x...", f"{type(error).__name__}: {first}"), 160).rstrip(" .:")

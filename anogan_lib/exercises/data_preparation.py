@@ -1,22 +1,21 @@
 """Exercises of notebook 01: scaling, leaks, resolution, splits."""
 
-from functools import cache
+from functools import partial
 
 import numpy as np
 
-import anogan_lib
+from anogan_lib.datasets.images import from_uint8, to_uint8
+from anogan_lib.evaluation import baselines
+from anogan_lib.exercises.cases import arrays, nuts
 from anogan_lib.exercises.check import exercise
 
-
-def _bytes() -> list[tuple]:
-    some = [np.array(values, "uint8").reshape(1, 1, -1) for values in ([0], [255], [7, 200])]
-    return [(u,) for u in [*some, np.random.default_rng(1).integers(0, 256, (4, 5, 3), "uint8")]]
+_distances = partial(baselines.knn_scores, k=1, normalise=True)
 
 
 @exercise(
     "black is -1, white is 1, and the channel axis comes last",
-    right=lambda u: anogan_lib.datasets.images.from_uint8(u)[..., None],
-    cases=_bytes,
+    right=lambda u: from_uint8(u)[..., None],
+    cases=lambda: [(u.astype("uint8"),) for u in (np.array([[[0, 200]]]), 4 * np.arange(60).reshape(4, 5, 3))],
     mistakes={
         "this lies in [0, 1], but a tanh gives [-1, 1]; and the channel axis is missing": lambda u: u / 255,
         "this lies in [0, 1], but a tanh gives [-1, 1]": lambda u: (u / 255)[..., None],
@@ -32,15 +31,10 @@ def scale(u):
     return (u / 127.5 - 1)[..., None]
 
 
-def _floats() -> list[tuple]:
-    some = [np.array(values, "float32").reshape(1, 1, 1, -1) for values in ([-0.3], [0.01, 1.1, -1.1])]
-    return [(x,) for x in [*some, np.random.default_rng(2).uniform(-1, 1, (3, 4, 5, 1)).astype("float32")]]
-
-
 @exercise(
     "rounded, and clipped where an image leaves its range",
-    right=lambda x: anogan_lib.datasets.images.to_uint8(x),
-    cases=_floats,
+    right=to_uint8,
+    cases=lambda: [(np.array([[[[x]]]], "float32"),) for x in (-0.3, 1.1, -1.1)] + arrays(1, (3, 4, 5, 1)),
     mistakes={
         "cut off, not rounded: there and back, images grow darker": lambda x: ((x + 1) * 127.5).clip(0, 255) // 1,
         "what lies beyond [-1, 1] wraps around, white turns black: clip it": lambda x: np.rint((x + 1) * 127.5) % 256,
@@ -53,31 +47,20 @@ def unscale(x):
     return np.rint((x + 1) * 127.5).clip(0, 255).astype("uint8")
 
 
-@cache
-def nuts(first: int, count: int) -> np.ndarray:
-    """Rendered good nuts, (count, 16, 16, 3) in [-1, 1]; made once."""
-    from anogan_lib.datasets import hazelnut
-
-    rendered = [hazelnut.render((77, i), 16)[0] for i in range(first, first + count)]
-    return anogan_lib.datasets.images.from_uint8(np.stack(rendered))
-
-
 def near_duplicates() -> tuple[np.ndarray, np.ndarray]:
-    """Training images (16, 16, 16, 3) and test images (8, 16, 16, 3), one of which shows a nut of training again."""
+    """Return training images (16, 16, 16, 3) and test images (8, 16, 16, 3), one of which is a training nut again."""
     train, test = nuts(0, 16).copy(), nuts(16, 8).copy()
     test[5] = train[3] * 0.55 + 0.3  # the same photograph in fog
     return train, test
-
-
-def _distances(train, test, normalise=True):
-    return anogan_lib.baselines.knn_scores(train, test, k=1, normalise=normalise)
 
 
 @exercise(
     "the same nut in fog; with mean 0 and norm 1, light and contrast no longer hide it",
     given=near_duplicates,
     mistakes={
-        "raw pixels compare light, not nuts: normalise=True": lambda *both: np.argmin(_distances(*both, False)),
+        "raw pixels compare light, not nuts: normalise=True": lambda *some: np.argmin(
+            _distances(*some, normalise=False)
+        ),
         "that is its place in train; asked is the one in test": lambda train, test: np.argmin(_distances(test, train)),
         "that one is the least like all of train": lambda train, test: np.argmax(_distances(train, test)),
     },
@@ -85,11 +68,11 @@ def _distances(train, test, normalise=True):
 )
 def near_duplicate(train, test):
     """Which image of `train, test = ex.near_duplicates()` was planted? Answer with its place in test, from 0."""
-    return np.argmin(anogan_lib.baselines.knn_scores(train, test, k=1, normalise=True))
+    return np.argmin(baselines.knn_scores(train, test, k=1, normalise=True))
 
 
 def smallest_defect() -> dict:
-    """How large picture and smallest defect are, how many pixels must lie across it, which sides are on offer."""
+    """Return the size of a picture and its smallest defect, the pixels wanted across it, and the sides on offer."""
     return {"picture_mm": 40, "defect_mm": 1.5, "pixels_across": 3, "sides": (16, 32, 64, 128, 256)}
 
 
@@ -110,25 +93,21 @@ def resolution(case):
     return min(side for side in case["sides"] if side >= least)
 
 
-def _photographs() -> list[tuple]:
-    shots = ((5, 4), (10, 6), (40, 5))
-    return [(np.random.default_rng(3).permutation(np.repeat(np.arange(n), each)), 0.2) for n, each in shots]
-
-
-def _torn(held_back, nuts, share) -> tuple[bool, float]:
-    """Is a nut on both sides? If not, what share of the nuts is held back, but for a part of a nut?"""
+def _split(held_back, nuts, share) -> tuple[bool, float]:
+    """Return whether a nut is on both sides and, if not, the share of nuts held back, rounding aside."""
     held_back = np.asarray(held_back).astype(bool)
     if held_back.shape != nuts.shape:
         raise ValueError(f"wanted is one True or False for each of {nuts.size} photographs")
     back, count = set(nuts[held_back]), len(set(nuts))
-    torn = bool(back & set(nuts[~held_back]))
-    return torn, 0 if torn else share if abs(len(back) - share * count) < 1 else len(back) / count
+    if back & set(nuts[~held_back]):
+        return True, 0
+    return False, share if abs(len(back) - share * count) < 1 else len(back) / count
 
 
 @exercise(
     "every nut is on one side, with all of its photographs",
-    cases=_photographs,
-    effect=_torn,
+    cases=lambda: [(np.arange(nuts * each) % nuts, 0.2) for nuts, each in ((5, 4), (10, 6), (40, 5))],
+    effect=_split,
     otherwise="no nut is torn apart, but more or fewer nuts are held back than the share asks for",
     mistakes={
         "one nut's photographs lie on both sides: draw nuts": lambda nuts, a: np.arange(nuts.size) < a * nuts.size,

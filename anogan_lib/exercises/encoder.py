@@ -2,21 +2,9 @@
 
 import numpy as np
 
-import anogan_lib
+from anogan_lib.exercises.cases import arrays, networks
 from anogan_lib.exercises.check import exercise
-from anogan_lib.exercises.tiny import networks
-
-
-def _passes() -> list[tuple]:
-    rng, cases = np.random.default_rng(16), []
-    for image, feature, kappa in ((1, 1, 1, 1), (1, 1, 1, 2), 1.0), ((3, 4, 5, 3), (3, 2, 2, 6), 0.5):
-        shapes = (image, image, feature, feature)
-        cases.append((*(rng.normal(0, 0.5, shape).astype("float32") for shape in shapes), kappa))
-    return cases
-
-
-def _izi_f(x, y, fx, fy, kappa):
-    return anogan_lib.encoder.izi_f_loss(x, y, fx, fy, kappa)
+from anogan_lib.fast.encoder import izi_f_loss as _izi_f
 
 
 def _terms(mean, square, x, y, fx, fy, kappa):
@@ -26,7 +14,10 @@ def _terms(mean, square, x, y, fx, fy, kappa):
 @exercise(
     "the images must agree, and so must what the discriminator sees in them",
     right=_izi_f,
-    cases=_passes,
+    cases=lambda: [
+        (*arrays(2, image)[0], *arrays(2, features)[0], kappa)
+        for image, features, kappa in (((1, 1, 1, 1), (1, 1, 1, 2), 1.0), ((3, 4, 5, 3), (3, 2, 2, 6), 0.5))
+    ],
     mistakes={
         "the feature term is missing: this is izi, whose pictures blur": lambda *case: _izi_f(*case[:4], 0),
         "the image term is missing": lambda x, y, fx, fy, kappa: kappa * _izi_f(fx, fy, x, y, 0),
@@ -41,24 +32,19 @@ def izi_f_loss(x, y, feature_x, feature_y, kappa):
     return np.mean((x - y) ** 2) + kappa * np.mean((feature_x - feature_y) ** 2)
 
 
-def _encoder_first() -> list[tuple]:
-    generator, features, encoder = networks()
-    return [(encoder, generator, features)]
-
-
 def _trainable(*networks) -> list:
     return [variable for network in networks for variable in network.trainable_variables]
 
 
 def _moved(variables, encoder, generator, features) -> list[int]:
-    """How many of the variables are E's to learn, E's statistics, G's, f's."""
+    """Count how many of the variables E learns, how many are E's statistics, G's, f's."""
     owned = (encoder.trainable_variables, encoder.non_trainable_variables, generator.variables, features.variables)
     return [sum(any(one is each for each in variables) for one in some) for some in owned]
 
 
 @exercise(
     "G and f are frozen; E alone learns",
-    cases=_encoder_first,
+    cases=lambda: [(networks()[2], *networks()[:2])],
     effect=_moved,
     otherwise="some of these variables should not be there, or some are missing",
     mistakes={
@@ -75,7 +61,7 @@ def learns(encoder, generator, features):
 
 
 def search_budget() -> list[dict]:
-    """From E(x), k further steps: time for an image, and AUROC on labelled validation images (made up)."""
+    """List, for k search steps after E(x), the time per image and the AUROC on labelled validation images (made up)."""
     rows = [(0, 7, 0.931), (5, 23, 0.946), (10, 39, 0.940), (13, 49, 0.934), (40, 137, 0.951), (200, 655, 0.902)]
     return [dict(zip(("k", "milliseconds", "auroc"), row, strict=True)) for row in rows]
 
@@ -100,11 +86,11 @@ def steps_for_budget(rows):
     "it was trained with flips=True, so that nuts lie either way: normal is what the training images show",
     given=lambda: (),
     mistakes={
-        "it would be so had G and E seen nuts one way up; look at detector.gan.flips, and measure": "higher",
+        "it would be so had G and E seen nuts one way up; look at detector.gan.settings.flips, and measure": "higher",
         "E has seen as many nuts this way up as the other; measure it": "lower",
     },
     otherwise='answer with "higher", "lower" or "as before"',
 )
 def upside_down():
-    """Predict, then measure: good nuts are turned upside down. What do the ready hazelnut detector's scores do?"""
+    """Predict, then measure: good nuts are turned upside down. How do the scores of weights/hazelnut change?"""
     return "as before"

@@ -4,21 +4,17 @@ from functools import cache, partial
 
 import numpy as np
 
-import anogan_lib
+from anogan_lib.exercises.cases import arrays, networks, queries
 from anogan_lib.exercises.check import exercise
-from anogan_lib.exercises.tiny import networks, queries
-
-
-def _pairs() -> list[tuple]:
-    rng = np.random.default_rng(6)
-    shapes = ((1, 1, 1, 1), (2, 1, 1, 1), (1, 2, 2, 1), (1, 3, 2, 3), (4, 5, 6, 1), (3, 8, 4, 3))
-    return [tuple(rng.uniform(-1, 1, shape).astype("float32") for _ in range(2)) for shape in shapes]
+from anogan_lib.paper.prior import onto_prior
+from anogan_lib.paper.score import anomaly_score, discrimination_loss, residual_loss
+from anogan_lib.paper.search import Search, Trace
 
 
 @exercise(
     "a sum over pixels and channels, one number for each image",
-    right=lambda x, y: anogan_lib.scoring.residual_loss(x, y),
-    cases=_pairs,
+    right=residual_loss,
+    cases=lambda: arrays(2, (1, 1, 1, 1), (2, 1, 1, 1), (1, 2, 2, 1), (1, 3, 2, 3), (4, 5, 6, 1), (3, 8, 4, 3)),
     mistakes={
         "this is the mean over pixels; the paper's R is the sum": lambda x, y: np.abs(x - y).mean(axis=(1, 2, 3)),
         "without the absolute value, too light and too dark cancel": lambda x, y: (x - y).sum(axis=(1, 2, 3)),
@@ -33,25 +29,21 @@ def residual(x, y):
     return np.abs(x - y).sum(axis=(1, 2, 3))
 
 
-def _with_features() -> list[tuple]:
-    return [(networks()[1], queries(count)[0], queries(count, 1)[0]) for count in (1, 2, 5)]
-
-
 def _discrimination(features, x, y, training=False):
-    return anogan_lib.scoring.discrimination_loss(features(x, training=training), features(y, training=training))
+    return discrimination_loss(features(x, training=training), features(y, training=training))
 
 
 @exercise(
     "a sum over all numbers of the feature layer, in inference mode",
     right=_discrimination,
-    cases=_with_features,
+    cases=lambda: [(networks()[1], queries(count)[0], queries(count, 1)[0]) for count in (1, 2, 5)],
     mistakes={
         "this is the mean over the features; the paper's D is the sum": lambda f, x, y: _discrimination(f, x, y) / 12,
         "f is in training mode: features depend on the neighbours": partial(_discrimination, training=True),
         "without the absolute value, differences cancel": lambda f, x, y: np.sum(f(x) - f(y), axis=(1, 2, 3)),
         "the channels are not summed: axis=(1, 2, 3)": lambda f, x, y: np.sum(np.abs(f(x) - f(y)), axis=(1, 2)),
         "this sums over the batch as well; each image has its own D": lambda f, x, y: np.sum(np.abs(f(x) - f(y))),
-        "this is R: send both images through f first": lambda f, x, y: anogan_lib.scoring.residual_loss(x, y),
+        "this is R: send both images through f first": lambda f, x, y: residual_loss(x, y),
     },
 )
 def discrimination(features, x, y):
@@ -59,28 +51,19 @@ def discrimination(features, x, y):
     return np.abs(features(x, training=False) - features(y, training=False)).sum(axis=(1, 2, 3))
 
 
-def _latents() -> list[tuple]:
-    shapes = ((1, 2), (2, 2), (1, 8), (5, 16))
-    return [(np.random.default_rng(7).normal(0, 1.5, shape).astype("float32"),) for shape in shapes]
-
-
-def _lengths(z):
-    return np.linalg.norm(z, axis=1, keepdims=True)
+def _scaled(z, axis=1, power=0.5):
+    return z.shape[1] ** power * z / np.linalg.norm(z, axis=axis, keepdims=True)
 
 
 @exercise(
     "every z is scaled to the radius sqrt(L), where the prior has it",
-    right=lambda z: anogan_lib.latent.onto_prior(z, "sphere"),
-    cases=_latents,
+    right=partial(onto_prior, prior="sphere"),
+    cases=lambda: arrays(1, (1, 2), (2, 2), (1, 8), (5, 16)),
     mistakes={
-        "this has length 1; the radius is sqrt(L), as long as a usual Gaussian z": lambda z: z / _lengths(z),
-        "this has length L; the radius is its square root": lambda z: z.shape[1] * z / _lengths(z),
-        "this is the length of the whole batch; each z has its own": lambda z: (
-            z * z.shape[1] ** 0.5 / np.linalg.norm(z)
-        ),
-        "this scales each number over the batch: axis 1 holds the numbers of one z": lambda z: (
-            z * z.shape[1] ** 0.5 / np.linalg.norm(z, axis=0)
-        ),
+        "this has length 1; the radius is sqrt(L), the typical length of a Gaussian z": partial(_scaled, power=0),
+        "this has length L; the radius is its square root": partial(_scaled, power=1),
+        "this is the length of the whole batch; each z has its own": partial(_scaled, axis=None),
+        "this scales each number over the batch: axis 1 holds the numbers of one z": partial(_scaled, axis=0),
         "clipping gives a cube; scale the whole z": lambda z: z.clip(-1, 1),
     },
 )
@@ -94,20 +77,29 @@ def _searches(*how) -> list[tuple]:
     return [(generator, features, *queries(count, count), lam, *how) for count, lam in ((1, 0.1), (2, 0.3), (4, 0.1))]
 
 
-def _walk(g, f, x, z, lam, step_size, steps, *, prior="sphere", batch_mean=False, training=False):
-    """Plain gradient descent with the library's gradient, and with mistakes on request: the last z, and its A(x)."""
+def _path(g, f, x, z, lam, step_size, steps, prior="sphere", batch_mean=False, training=False) -> list[tuple]:
+    """Descend by the library's gradient, with mistakes on request; return z, R and D before and after each step."""
     if training:
         g, f = (partial(lambda network, given, training: network(given, training=True), network) for network in (g, f))
-    descent = anogan_lib.inversion.LatentSearch(g, f, prior)
-    fx, weights = f(x, training=False), (1 - lam, lam)
-    for _ in range(steps):
-        step = step_size * descent.gradient(x, fx, z, weights) / (len(x) if batch_mean else 1)
-        z = anogan_lib.latent.onto_prior(z - step, prior)
-    return z, descent.objective(x, fx, z, weights)
+    search, feature_x, path = Search(g, f, prior), f(x, training=False), []
+    for _ in range(steps + 1):
+        path.append((z, *search.losses(x, feature_x, z)[:2]))
+        step = step_size * search.gradient(x, feature_x, z, (1 - lam, lam)) / (len(x) if batch_mean else 1)
+        z = onto_prior(z - step, prior)
+    return path
 
 
-def _step(g, f, x, z, lam, size, **mistake):
-    return _walk(g, f, x, z, lam, size, 1, prior="normal", **mistake)[0]
+def _chained_path(g, f, x, z, *how) -> list[tuple]:
+    """Fall into the Dense-layer trap: each image's search starts where the last one ended."""
+    z, paths = z[:1], []
+    for image in x:
+        paths.append(_path(g, f, image[None], z, *how))
+        z = paths[-1][-1][0]
+    return [[np.concatenate(parts) for parts in zip(*steps, strict=True)] for steps in zip(*paths, strict=True)]
+
+
+def _step(*case, **mistake):
+    return _path(*case, steps=1, prior="normal", **mistake)[1][0]
 
 
 @exercise(
@@ -137,21 +129,10 @@ def search_step(generator, features, x, z, lam, step_size):
     return z - step_size * tape.gradient(loss, z)
 
 
-def _search(*to, **mistake):
-    return _walk(*to, **mistake)[1]
-
-
-def _residual_found(g, f, x, *to):
-    return anogan_lib.scoring.residual_loss(x, g(_walk(g, f, x, *to)[0]))
-
-
-def _one_after_another(g, f, x, z, *how):
-    """The Dense-layer trap: each image's search goes on from where the last one ended."""
-    z, scores = z[:1], []
-    for image in x:
-        z, score = _walk(g, f, image[None], z, *how)
-        scores.append(score[0])
-    return scores
+def _search(*case, path=_path, **mistake):
+    """Return A(x), (N,), at the end of a search."""
+    _, r, d = path(*case, **mistake)[-1]
+    return anomaly_score(r, d, case[4])
 
 
 @exercise(
@@ -164,11 +145,11 @@ def _one_after_another(g, f, x, z, *how):
         "this is A(x) of the start: the new z must take the place of the old": lambda *to: _search(*to[:-1], 0),
         "this is A(x) before the last step: measure at the end": lambda *to: _search(*to[:-1], to[-1] - 1),
         "a mean over the batch makes a score depend on the batch size: sum it": partial(_search, batch_mean=True),
-        "an image goes on where the last one ended: scores depend on the order": _one_after_another,
+        "an image goes on where the last one ended: scores depend on the order": partial(_search, path=_chained_path),
         "lambda is on the wrong term: it weighs D": lambda g, f, x, z, lam, *how: _search(g, f, x, z, 1 - lam, *how),
         "the networks are in training mode: a score depends on its neighbours": partial(_search, training=True),
         "the search goes uphill: subtract the gradient": lambda *to: _search(*to[:-2], -to[-2], to[-1]),
-        "this is R alone at the end; A(x) is (1 - lam) R + lam D": _residual_found,
+        "this is R alone at the end; A(x) is (1 - lam) R + lam D": lambda *to: _path(*to)[-1][1],
     },
 )
 def search(generator, features, x, z, lam, step_size, steps):
@@ -192,28 +173,16 @@ def search(generator, features, x, z, lam, step_size, steps):
 
 @cache
 def traces() -> dict:
-    """The records of three searches for the same four images, each an `inversion.Trace`; one of them has a bug.
+    """Record three searches for the same four images, each as a `search.Trace`; one of them has a bug.
 
     "A" and "C" search with lambda 0.1, "B" with 0.95; a search starts from one random z.
     """
-    (g, f, _), (x, _), steps = networks(), queries(4, 9), np.arange(0, 22, 3)
-    start = anogan_lib.inversion.LatentSearch(g, f, "sphere").start(4, "random", 0, seed=9)
-
-    def record(x, z, lam):
-        rows, z = [], anogan_lib.inversion.tf.constant(z)
-        for _ in steps:
-            y = g(z)
-            rows.append((z, anogan_lib.scoring.residual_loss(x, y), _discrimination(f, x, y)))
-            z = _walk(g, f, x, z, lam, 0.1, 3)[0]
-        return [np.stack(column) for column in zip(*rows, strict=True)]  # (T, N, L), (T, N), (T, N)
-
-    found = {name: record(x, start, lam) for name, lam in (("A", 0.1), ("B", 0.95))}
-    alone, z = [], start[:1]
-    for image in x:  # the bug: z is not drawn anew
-        alone.append(record(image[None], z, 0.1))
-        z = alone[-1][0][-1]
-    found["C"] = [np.concatenate(parts, axis=1) for parts in zip(*alone, strict=True)]
-    return {name: anogan_lib.inversion.Trace(steps, *parts) for name, parts in found.items()}
+    (g, f, _), (x, _) = networks(), queries(4, 9)
+    start = Search(g, f, "sphere").start(x, restart=0, seed=9)
+    paths = {name: _path(g, f, x, start, lam, 0.1, 21) for name, lam in (("A", 0.1), ("B", 0.95))}
+    paths["C"] = _chained_path(g, f, x, start, 0.1, 0.1, 21)  # the bug: z is not drawn again
+    recorded = {name: map(np.stack, zip(*path[::3], strict=True)) for name, path in paths.items()}
+    return {name: Trace(np.arange(0, 22, 3), *parts) for name, parts in recorded.items()}
 
 
 @exercise(

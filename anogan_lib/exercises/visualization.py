@@ -1,36 +1,29 @@
 """Exercises of notebook 05: one scale, pixel AUROC, a false alarm, colours for everyone."""
 
 import numpy as np
+from matplotlib import colormaps
 
-import anogan_lib
+from anogan_lib import pictures
+from anogan_lib.evaluation.metrics import pixel_auroc as _pixels
+from anogan_lib.exercises.cases import arrays, nuts
 from anogan_lib.exercises.check import exercise
-from anogan_lib.exercises.data_preparation import nuts
-
-
-def _maps() -> list[tuple]:
-    rng, shapes = np.random.default_rng(14), ((1, 1, 2), (2, 1, 2), (3, 5, 4), (4, 8, 8))
-    return [(rng.gamma(2, 0.1, (6, *shape[1:])), rng.gamma(2, 0.1 * (1 + shape[0]), shape)) for shape in shapes]
 
 
 def _each(maps):
-    """The mistake of scaling each map by itself."""
+    """Make the mistake of scaling each map by itself."""
     return maps / maps.max((1, 2), keepdims=True)
-
-
-def _levels(normal, maps):
-    return np.clip(maps / anogan_lib.figures.common_scale(normal), 0, 1)
 
 
 @exercise(
     "one scale for all images, from normal ones: now a dark map means a good part",
-    right=_levels,
-    cases=_maps,
+    right=lambda normal, maps: np.clip(maps / pictures.common_scale(normal), 0, 1),
+    cases=lambda: [(normal / 2, maps) for normal, maps in arrays(2, (1, 1, 4), (2, 2, 2), (4, 6, 6), low=0)],
     mistakes={
         "each map has its own scale, so that every good part has a bright spot": lambda normal, maps: _each(maps),
         "each map is stretched from its lowest to its highest value, and every good part has a bright spot": (
             lambda normal, maps: _each(maps - maps.min((1, 2), keepdims=True))
         ),
-        "by the scale of the maps shown, a map looks different beside others": lambda _, maps: _levels(maps, maps),
+        "by the scale of the maps shown, a map looks different beside others": lambda _, x: levels.solution(x, x),
         "what lies beyond the scale must be clipped to 1": lambda normal, maps: maps / np.quantile(normal, 0.999),
     },
 )
@@ -39,23 +32,13 @@ def levels(normal, maps):
     return np.clip(maps / np.quantile(normal, 0.999), 0, 1)
 
 
-def _with_masks() -> list[tuple]:
-    rng, cases = np.random.default_rng(15), []
-    for shape in ((1, 1, 4), (2, 2, 2), (4, 6, 6)):
-        masks = rng.uniform(size=shape) < 0.3
-        masks[:, 0, :2] = True, False  # each image has both kinds of pixels
-        cases.append((np.linspace(1, 3, shape[0])[:, None, None] * rng.gamma(2, 1, shape) + masks, masks))
-    return cases
-
-
-def _pixels(maps, masks):
-    return anogan_lib.metrics.pixel_auroc(maps, masks)
-
-
 @exercise(
     "all pixels of all images together, since there is one threshold for all",
     right=_pixels,
-    cases=_with_masks,
+    cases=lambda: [
+        (maps * np.arange(1, 1 + len(maps))[:, None, None], np.arange(maps.size).reshape(maps.shape) % 3 == 0)
+        for (maps,) in arrays(1, (1, 1, 4), (2, 2, 2), (4, 6, 6), low=0)
+    ],
     mistakes={
         "a mean over images gives each its own threshold: put all pixels together": (
             lambda maps, masks: np.mean([*map(_pixels, maps[:, None], masks[:, None])])
@@ -71,7 +54,7 @@ def pixel_auroc(maps, masks):
 
 
 def false_alarm() -> tuple[np.ndarray, np.ndarray]:
-    """A good part that was called anomalous, and its reconstruction, (16, 16, 3) each; a stand-in for a real one."""
+    """Return a good part that was called anomalous and its reconstruction, (16, 16, 3) each, as stand-ins."""
     image = nuts(2, 1)[0]
     return image, np.roll(image, 2, axis=1)
 
@@ -97,9 +80,7 @@ _DEUTERANOPIA = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413]
 
 
 def _seen(name, *_) -> list[bool]:
-    """Does the colour map's lightness go one way alone, and do its ends look alike without green cones?"""
-    from matplotlib import colormaps
-
+    """Return whether a colour map changes in lightness one way only, and whether its ends look alike without green."""
     if getattr(name, "name", name) not in colormaps:
         raise ValueError(f"matplotlib has no colour map {name!r}")
     colours = colormaps[getattr(name, "name", name)](np.linspace(0, 1, 64))[:, :3] @ np.transpose(_DEUTERANOPIA)

@@ -2,24 +2,12 @@
 
 >>> from anogan_lib.widgets import InversionStepper
 >>> InversionStepper(detector, data.test[:2])
-
-The views are imported at first use, so that none waits for the others.
 """
+# ruff: noqa: F401
 
-import importlib
-
-_HOMES = {
-    "InversionStepper": "stepper",
-    "LambdaExplorer": "explorer",
-    "ResidualOverlay": "overlay",
-    "LatentWalk": "walk",
-    "TrainingMonitor": "monitor",
-    "DefectPainter": "painter",
-}
-__all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str):
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+from anogan_lib.widgets.explorer import LambdaExplorer
+from anogan_lib.widgets.monitor import TrainingMonitor
+from anogan_lib.widgets.overlay import ResidualOverlay
+from anogan_lib.widgets.painter import DefectPainter
+from anogan_lib.widgets.stepper import InversionStepper
+from anogan_lib.widgets.walk import LatentWalk

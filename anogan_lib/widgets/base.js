@@ -1,7 +1,7 @@
-// What every view shares. Python puts this before the view's own file, which ends with
-//   export default view((v) => { ... });
-// `v` holds the model and makes labelled native controls bound to its traits, canvases that follow size and
-// theme, and pictures from sheets. Draw on the hand's move (model.set), tell Python when it rests (save_changes).
+// What every view shares. Python puts this after the COLOURS and DASHES of the figures and before the view's own file,
+// which exports view((v) => { ... }). `v` holds the model and makes labelled native controls bound to its traits,
+// canvases that follow size and theme, and pictures from sheets. A view draws while the hand moves (model.set) and
+// informs Python when it rests (save_changes).
 
 const make = (tag, properties = {}, ...children) => {
   const node = Object.assign(document.createElement(tag), properties);
@@ -12,11 +12,11 @@ const make = (tag, properties = {}, ...children) => {
 // A control with its label before it.
 const labelled = (text, ...nodes) => make("label", { className: "anogan-field" }, make("span", { textContent: text }), ...nodes);
 
-// A figure for people, four digits, as `number` in base.py writes it.
-const figure = (value) => String(Number(Number(value).toPrecision(4)));
+// Write a number in four digits, as `number` in base.py does.
+const number = (value) => String(Number(Number(value).toPrecision(4)));
 
-// "{step} of {last}" with the figures put in; the sentences come from Python, which fills them in the same way.
-const words = (sentence, figures) => sentence.replace(/\{(\w+)\}/g, (_, name) => figures[name]);
+// "{step} of {last}" with the values put in; the sentences come from Python, which fills them in the same way.
+const words = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 // The bytes of a trait as an array of numbers, such as Float32Array.
 const numbers = (bytes, Kind) => new Kind(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
@@ -66,8 +66,6 @@ const theme = () => {
 
 // ---- drawing
 
-const DASHES = { residual: [], discrimination: [6, 4], score: [8, 3, 2, 3], generator: [], discriminator: [6, 4] };
-
 // Round numbers between low and high, about `count` of them.
 const ticks = (low, high, count) => {
   if (count < 0) return [];
@@ -106,6 +104,16 @@ const path = (c, points, colour, { dash = [], width = 1.6, alpha = 1 } = {}) => 
   points.forEach(([x, y], i) => (i ? c.lineTo(x, y) : c.moveTo(x, y)));
   c.stroke();
   c.restore();
+};
+
+// Trace lines x, y, x, y ... in pixels of a picture (W, H) that fills the box [left, top, width, height] of a canvas.
+const trace = (c, lines, [W, H], [left, top, width, height]) => {
+  const at = (i) => [left + (lines[i] * width) / W, top + (lines[i + 1] * height) / H];
+  c.beginPath();
+  for (let i = 0; i < lines.length; i += 4) {
+    c.moveTo(...at(i));
+    c.lineTo(...at(i + 2));
+  }
 };
 
 const extent = (values) => {
@@ -154,8 +162,8 @@ const view = (build) => ({
         }
         context.setTransform(dense, 0, 0, dense, 0, 0);
         context.clearRect(0, 0, wide, high);
-        const said = paint(context, wide, high, v.theme);
-        if (said) node.setAttribute("aria-label", said);
+        const label = paint(context, wide, high, v.theme);
+        if (label) node.setAttribute("aria-label", label);
       };
       const sized = new ResizeObserver(([entry]) => {
         const wide = Math.floor(entry.contentRect.width);
@@ -171,7 +179,7 @@ const view = (build) => ({
     };
 
     // A native range for a trait; `text(value)` says it in words. `place` and `trait` convert where the two differ.
-    v.range = (name, label, { min = 0, max = 1, step = 1, text = figure, place = Number, trait = Number } = {}) => {
+    v.range = (name, label, { min = 0, max = 1, step = 1, text = number, place = Number, trait = Number } = {}) => {
       const input = make("input", { type: "range", min, max, step }), output = make("output");
       output.setAttribute("aria-hidden", "true"); // the range says it itself
       const show = () => {
@@ -220,21 +228,21 @@ const view = (build) => ({
       return node;
     };
     v.row = (...children) => make("div", { className: "anogan-row" }, ...children);
-    // The caption under the view: what `tell()` says, else the trait; beside it what an action has to report.
-    v.caption = (follows = ["caption"], tell = () => model.get("caption")) => {
-      const said = make("p", { className: "anogan-caption" }), wrong = make("p", { className: "anogan-problem" });
-      said.setAttribute("role", "status");
-      wrong.setAttribute("role", "alert");
-      const show = () => (said.textContent = tell());
+    // The caption under the view: what `describe()` returns, else the trait; under it why an action failed.
+    v.caption = (follows = ["caption"], describe = () => model.get("caption")) => {
+      const text = make("p", { className: "anogan-caption" }), problem = make("p", { className: "anogan-problem" });
+      text.setAttribute("role", "status");
+      problem.setAttribute("role", "alert");
+      const show = () => (text.textContent = describe());
       const report = () => {
-        wrong.textContent = model.get("problem");
+        problem.textContent = model.get("problem");
         el.setAttribute("aria-busy", String(Boolean(model.get("busy"))));
       };
       v.watch(follows, show);
       v.watch(["problem", "busy"], report);
       show();
       report();
-      return Object.assign(make("div", {}, said, wrong), { show });
+      return Object.assign(make("div", {}, text, problem), { show });
     };
     // The tiles of a `sheet` of base.py: {image, at(i) -> [x, y, width, height]}, once decoded.
     v.sheet = async (sheet) => {

@@ -1,154 +1,150 @@
-"""What every view is made of: an anywidget with a caption, a still picture, actions and an exported page."""
+"""What every view shares: an anywidget with a caption, a still picture, actions and an exported page."""
 
+import contextlib
 import json
-from io import BytesIO
+import threading
 from pathlib import Path
-from typing import ClassVar
 
 import anywidget
 import numpy as np
 import traitlets as tr
 
-from anogan_lib import figures
-from anogan_lib.datasets.base import as_array
+from anogan_lib import pictures
+from anogan_lib.datasets.base import Split, as_split, check_fit
 from anogan_lib.widgets import export
 
 FOLDER = Path(__file__).parent
+PATTERNS = {"-": [], "--": [6, 4], "-.": [8, 3, 2, 3], ":": [2, 3]}  # matplotlib's line styles on a canvas, in pixels
 
 
 def script(name: str) -> str:
-    """The module of one view: the figures' colours, base.js and the view's own file, one after the other."""
-    parts = [(FOLDER / each).read_text(encoding="utf-8") for each in ("base.js", name)]
-    return f"const COLOURS = {json.dumps(figures.COLOURS)};\n" + "\n".join(parts)
-
-
-def style(*names: str) -> str:
-    """These style sheets, one after the other."""
-    return "\n".join((FOLDER / each).read_text(encoding="utf-8") for each in names)
+    """Return the module of one view: the colours and dashes of the figures, base.js, and the view's own file."""
+    dashes = {what: PATTERNS[style] for what, style in pictures.DASHES.items()}
+    shared = f"const COLOURS = {json.dumps(pictures.COLOURS)};\nconst DASHES = {json.dumps(dashes)};\n"
+    return shared + "\n".join((FOLDER / each).read_text(encoding="utf-8") for each in ("base.js", name))
 
 
 class View(anywidget.AnyWidget):
-    """A view; its state are traits, and every trait tagged `sync=True` is known to the browser.
+    """An interactive view. Its traits are its state; those tagged `sync=True` are shared with the browser.
 
     A subclass names its script (`_esm = script("its.js")`) and has
 
-    - `_label`: what a screen reader calls it;
-    - `_describe()`: the sentence for `caption`, and `_follows`, the traits after whose change it is asked for;
-    - `still()`: a matplotlib Figure or a PIL image, for where no widget can be drawn;
-    - `_about()`: what stands in the brackets of its repr;
+    - `_label`: the name that a screen reader reads out;
+    - `_describe()`: the sentence for `caption`, and `_follows`, the traits that change it;
+    - `still()`: a Figure of `pictures`, shown where no widget can be drawn;
+    - `images`, or its own `_about()`, the text in the brackets of its repr;
     - `_actions`: names of methods that the browser may call with `v.ask(name, {...})`.
+
+    A thread that sets traits holds `_lock`, so that no message from the browser is handled meanwhile.
 
     Attributes:
         caption: the present state in words.
-        busy: an action asked for by the browser is under way.
-        problem: why the last action failed, one sentence, or "".
+        busy: whether an action of the browser is under way.
+        problem: why the last message of the browser failed, in one sentence, or "".
     """
 
-    _css = style("base.css")
+    _css = (FOLDER / "base.css").read_text(encoding="utf-8")
     _label: str = tr.Unicode("").tag(sync=True)
     caption = tr.Unicode("").tag(sync=True)
     busy = tr.Bool(False).tag(sync=True)
     problem = tr.Unicode("").tag(sync=True)
 
-    _follows: ClassVar[tuple[str, ...]] = ()
-    _actions: ClassVar[tuple[str, ...]] = ()
+    _follows: tuple[str, ...] = ()
+    _actions: tuple[str, ...] = ()
 
     def __init__(self, **traits):
+        self._lock = threading.RLock()
         super().__init__(**traits)
-        self.on_msg(self._called)
-        if self._follows:
-            self.observe(self._retell, self._follows)
-        self._retell()
+        self.on_msg(self._act)
+        self.observe(self._update_caption, self._follows)
+        self._update_caption()
 
-    def _retell(self, _change=None) -> None:
+    def _update_caption(self, _change=None) -> None:
         self.caption = self._describe()
 
-    def _describe(self) -> str:
-        return ""
+    def set_state(self, sync_data) -> None:
+        """Set traits to what the browser sends; ipywidgets calls this."""
+        with self._lock, self._reporting():
+            super().set_state(sync_data)
 
-    def _about(self) -> str:
-        return ""
+    def _act(self, _, content: dict, _buffers) -> None:
+        """Do one action that the browser asks for."""
+        if content.get("do") in self._actions:
+            with self._working(), self._lock, self._reporting():
+                getattr(self, content["do"])(**content.get("with", {}))
 
-    def _called(self, _, content: dict, _buffers) -> None:
-        """One action that the browser asks for. What goes wrong is told there: nobody reads the kernel's log."""
-        if content.get("do") not in self._actions:
-            return
-        self.busy, self.problem = True, ""
+    @contextlib.contextmanager
+    def _working(self):
+        self.busy = True
         try:
-            getattr(self, content["do"])(**content.get("with", {}))
-        except (ValueError, TypeError) as error:
-            self.problem = str(error)
+            yield
         finally:
             self.busy = False
 
+    @contextlib.contextmanager
+    def _reporting(self):
+        """Report any error as `problem`, in the browser: nobody reads the kernel's log."""
+        self.problem = ""
+        try:
+            yield
+        except (ValueError, TypeError, tr.TraitError) as error:
+            self.problem = str(error)
+        except Exception as error:
+            self.problem = f"{type(error).__name__}: {error}"
+
     def export_html(self, path, title: str | None = None) -> Path:
         """Write the view as one self-contained page that needs no kernel and no network."""
-        return export.write(self, path, title or f"{self._label}")
+        return export.write(self, path, title or self._label)
+
+    def _about(self) -> str:
+        return f"{len(self.images)} images"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._about()})"
 
     def _repr_mimebundle_(self, **_):
         data, metadata = super()._repr_mimebundle_()
-        return data | {"image/png": png(self.still())}, metadata
+        return data | {"image/png": self.still()._repr_png_()}, metadata
 
 
-def png(picture) -> bytes:
-    """A matplotlib Figure or a PIL image as PNG."""
-    file = BytesIO()
-    if hasattr(picture, "savefig"):
-        picture.savefig(file, format="png")
-    else:
-        picture.save(file, "PNG", optimize=True)
-    return file.getvalue()
+def checked(detector, images) -> Split:
+    """Return the images as a Split. Raises ValueError where their shape is not the detector's."""
+    split = as_split(images)
+    check_fit("detector", detector.image_shape, split.image_shape)
+    return split
+
+
+def check_same(what: str, images, values) -> None:
+    """Raise ValueError unless there is one value for each image."""
+    if len(values) != len(images):
+        raise ValueError(f"The {what} must be that of these {len(images)} images. Received: one of {len(values)}.")
+
+
+def check_inside(name: str, value, most: float, least: float = 0):
+    """Return a number or several. Raises ValueError unless all lie from `least` to `most`."""
+    if not all(least <= each <= most for each in np.atleast_1d(value)):
+        raise ValueError(f"{name} is {number(least)} to {number(most)}. Received: {value}.")
+    return value
+
+
+def image_names(split: Split, kinds=None) -> list[str]:
+    """Name each image: its own name, or "image 3", and its kind in brackets where the name does not hold it.
+
+    Args:
+        kinds: (N,) str; None for the split's own.
+    """
+    names = [f"image {i}" for i in range(len(split))] if split.names is None else split.names.tolist()
+    kinds = split.kinds if kinds is None else kinds
+    if kinds is None:
+        return names
+    return [name if kind in name else f"{name} ({kind})" for name, kind in zip(names, kinds, strict=True)]
+
+
+def map_scale(detector, maps: np.ndarray) -> float:
+    """Return the map value of the last colour: the detector's, from normal images; before it has one, these maps'."""
+    return float(detector.map_scale if detector.scores["standardised"].learned else pictures.common_scale(maps))
 
 
 def number(value: float) -> str:
-    """A figure for people, four digits, as `figure` in base.js writes it."""
+    """Write a number in four digits, as `number` in base.js does."""
     return f"{float(f'{float(value):.4g}'):.12g}"
-
-
-def sheet(pictures: np.ndarray, columns: int | None = None, quality: int | None = None) -> dict:
-    """Pictures (N, H, W), (N, H, W, 1) or (N, H, W, 3) uint8 as one image file of many tiles, for `v.sheet` in base.js.
-
-    Args:
-        quality: of JPEG; None for PNG, which is exact.
-
-    Returns:
-        {"data": bytes, "type": MIME type, "count": N, "columns": tiles in a row, "width": W, "height": H}
-    """
-    from PIL import Image
-
-    pictures = pictures if pictures.ndim == 4 else pictures[..., None]
-    count, height, width, channels = pictures.shape
-    columns = min(columns or int(np.ceil(np.sqrt(count))), count)
-    rows = -(-count // columns)
-    tiles = np.zeros((rows * columns, height, width, channels), np.uint8)
-    tiles[:count] = pictures
-    whole = tiles.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
-    whole = whole.reshape(rows * height, columns * width, channels)
-    file = BytesIO()
-    image = Image.fromarray(whole[..., 0] if channels == 1 else whole)
-    options = {} if quality is None else {"quality": quality, "subsampling": 0}  # no colour runs into the next tile
-    image.save(file, "PNG" if quality is None else "JPEG", **options)
-    kind = "image/png" if quality is None else "image/jpeg"
-    shape = {"count": count, "columns": columns, "width": width, "height": height}
-    return {"data": file.getvalue(), "type": kind} | shape
-
-
-def resized(pictures: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Pictures (N, H, W) or (N, H, W, 3) uint8 at another size; a pixel is the mean of those it covers."""
-    from PIL import Image
-
-    if pictures.shape[1:3] == (height, width):
-        return pictures
-    box = Image.Resampling.BOX
-    return np.stack([np.asarray(Image.fromarray(each).resize((width, height), box)) for each in pictures])
-
-
-def checked_images(detector, images) -> np.ndarray:
-    """The images of an array, a split or a tf.data.Dataset as (N, H, W, C) of the detector's shape."""
-    images = as_array(images)
-    if images.shape[1:] != detector.image_shape:
-        raise ValueError(f"This detector takes images of shape {detector.image_shape}. Received: {images.shape[1:]}.")
-    return images

@@ -1,38 +1,37 @@
-// LambdaExplorer: lambda, threshold and ranking are looked up in the tables that Python worked out.
+// LambdaExplorer: lambda, threshold and ranking are looked up in the tables that Python computed.
 
 export default view((v) => {
-  const { model } = v, about = model.get("about"), count = about.labels.length;
+  const { model } = v, about = model.get("about"), count = about.labels.length, lams = about.lams;
   const tables = Object.fromEntries(Object.entries(model.get("tables")).map(([name, bytes]) =>
-    [name, numbers(bytes, name === "counts" || name === "roc" ? Int32Array : Float32Array)]));
+    [name, numbers(bytes, name === "counts" ? Int32Array : Float32Array)]));
   const bad = about.labels.map((label) => label === 1);
   const anomalous = bad.filter(Boolean).length, normal = count - anomalous;
 
   // ---- what belongs to the present lambda, score and rate
   let now;
   const look = () => {
-    const s = about.scores.indexOf(model.get("score")), l = Math.round(100 * model.get("lam"));
+    const s = about.scores.indexOf(model.get("score")), l = Math.round(model.get("lam") * (lams.length - 1));
     const far = about.rates.map((rate) => Math.abs(rate - model.get("false_alarm_rate")));
-    const row = 101 * s + l, cell = row * about.rates.length + far.indexOf(Math.min(...far));
+    const row = lams.length * s + l, cell = row * about.rates.length + far.indexOf(Math.min(...far));
     const part = (name, at, size) => tables[name].subarray(at * size, (at + 1) * size);
     const scores = part("scores", row, count), [trueNormal, falseAlarm, missed, hit] = part("counts", cell, 4);
     const ranking = Uint32Array.from(scores.keys()).sort((a, b) => scores[b] - scores[a] || a - b);
     now = {
       scores, ranking, trueNormal, falseAlarm, missed, hit, threshold: tables.thresholds[cell],
       rates: part("hit_rates", cell, about.bad_kinds.length), auroc: tables.auroc[row],
-      roc: part("roc", row, normal + 1), aurocs: part("auroc", s, 101),
+      aurocs: part("auroc", s, lams.length),
     };
   };
   look();
-  const tell = () => words(model.get("_sentence"), {
-    lam: figure(model.get("lam")), score: model.get("score"), rate: figure(100 * model.get("false_alarm_rate")),
-    threshold: figure(now.threshold), hit: now.hit, anomalous, false_alarm: now.falseAlarm, normal, auroc: now.auroc.toFixed(3),
-    name: about.names[model.get("selected")], kind: about.kinds[model.get("selected")], rank: rankOf(model.get("selected")),
-    own: figure(now.scores[model.get("selected")]),
+  const describe = () => words(model.get("_sentence"), {
+    lam: number(model.get("lam")), score: model.get("score"), rate: number(100 * model.get("false_alarm_rate")),
+    threshold: number(now.threshold), hit: now.hit, anomalous, false_alarm: now.falseAlarm, normal, auroc: now.auroc.toFixed(3),
+    name: about.names[model.get("selected")], rank: rankOf(model.get("selected")), own: number(now.scores[model.get("selected")]),
   });
   const rankOf = (i) => now.ranking.indexOf(i) + 1;
 
   // ---- both distributions: normal upwards, anomalous downwards, on the same bins
-  const BINS = 40;
+  const BINS = about.bins;
   const spread = v.canvas(230, (c, wide, high, t) => {
     const [low, top] = extent(now.scores), ends = [low, Math.max(top, now.threshold)];
     const bins = [new Uint32Array(BINS), new Uint32Array(BINS)], width = (ends[1] - ends[0]) / BINS || 1;
@@ -50,12 +49,12 @@ export default view((v) => {
     const line = x(now.threshold), room = line < box.x + box.w - 110;
     path(c, [[line, box.y], [line, box.y + box.h]], t.text, { dash: [4, 3], width: 2 });
     Object.assign(c, { fillStyle: t.text, font: "12px system-ui, sans-serif", textBaseline: "top", textAlign: room ? "left" : "right" });
-    c.fillText(`threshold ${figure(now.threshold)}`, line + (room ? 5 : -5), 4);
+    c.fillText(`threshold ${number(now.threshold)}`, line + (room ? 5 : -5), 4);
     Object.assign(c, { textAlign: "right", textBaseline: "middle" });
     for (const [k, place] of [[0, box.y + 8], [1, box.y + box.h - 8]]) {
       c.fillText(`${k ? "▼" : "▲"} ${about.classes[k]}`, box.x + box.w - 6, place);
     }
-    return `Scores of ${normal} normal and ${anomalous} anomalous images, from ${figure(low)} to ${figure(top)}. ${tell()}`;
+    return `Scores of ${normal} normal and ${anomalous} anomalous images, from ${number(low)} to ${number(top)}. ${describe()}`;
   });
 
   // ---- ROC with the present point, and AUROC over lambda
@@ -63,8 +62,14 @@ export default view((v) => {
     const side = Math.min(high - 60, wide / 2 - 56), box = { x: 38, y: 22, w: side, h: high - 60 };
     const [x, y] = axes(c, t, box, [0, 1], [0, 1], { xlabel: "false alarms", ylabel: "hits (ROC)", xticks: 2, yticks: 2 });
     path(c, [[x(0), y(0)], [x(1), y(1)]], t.soft, { dash: [2, 4], width: 1 });
+    // From the highest score down: an anomalous image is a step up, a normal one a step to the right.
     const points = [[x(0), y(0)]];
-    now.roc.forEach((hits, k) => points.push([x(k / normal), points.at(-1)[1]], [x(k / normal), y(hits / anomalous)]));
+    let hits = 0, alarms = 0;
+    for (const i of now.ranking) {
+      if (bad[i]) hits++;
+      else alarms++;
+      points.push([x(alarms / normal), y(hits / anomalous)]);
+    }
     path(c, points, t.colour("score"), { width: 2 });
     c.fillStyle = t.text;
     c.beginPath();
@@ -72,7 +77,7 @@ export default view((v) => {
     c.fill();
     const other = { x: box.x + side + 54, y: 22, w: wide - side - 104, h: high - 60 }, [low, top] = extent(now.aurocs);
     const [a, b] = axes(c, t, other, [0, 1], [low - 0.02, top + 0.02], { xlabel: "lambda", ylabel: "AUROC", xticks: 2, yticks: 6 });
-    path(c, Array.from(now.aurocs, (value, i) => [a(i / 100), b(value)]), t.colour("score"), { width: 2 });
+    path(c, Array.from(now.aurocs, (value, i) => [a(lams[i]), b(value)]), t.colour("score"), { width: 2 });
     path(c, [[a(model.get("lam")), other.y], [a(model.get("lam")), other.y + other.h]], t.text, { dash: [3, 3], width: 1 });
     return `ROC curve, AUROC ${now.auroc.toFixed(3)}; the point at ${now.falseAlarm} of ${normal} false alarms and ${now.hit} of ${anomalous} hits. ` +
       `AUROC over lambda runs from ${low.toFixed(3)} to ${top.toFixed(3)}.`;
@@ -99,7 +104,7 @@ export default view((v) => {
   const cells = [0, 1, 2, 3].map(() => make("td"));
   const head = (text, scope) => { const th = make("th", { textContent: text }); th.scope = scope; return th; };
   const confusion = make("table", { className: "anogan-counts" }, make("caption", { textContent: "images, by verdict" }),
-    make("tr", {}, make("td"), head("said normal", "col"), head("said anomalous", "col")),
+    make("tr", {}, make("td"), head("called normal", "col"), head("called anomalous", "col")),
     make("tr", {}, head("is normal", "row"), cells[0], cells[1]), make("tr", {}, head("is anomalous", "row"), cells[2], cells[3]));
   const tally = () => [now.trueNormal, now.falseAlarm, now.missed, now.hit].forEach((n, i) => (cells[i].textContent = n));
 
@@ -112,7 +117,7 @@ export default view((v) => {
     const columns = Math.max(1, Math.floor(wide / (size + 4)));
     return { size, columns, rows: Math.ceil(count / columns) };
   };
-  // Every tile once, bright and faint, as plain pixels: to copy them is many times faster than 1,000 drawings.
+  // Every tile once, bright and faint, as plain pixels: copying them is many times faster than 1,000 drawings.
   const shrink = (size, t) => {
     const key = `${size} ${t.back} ${window.devicePixelRatio}`;
     if (tiles?.key === key) return tiles;
@@ -140,7 +145,7 @@ export default view((v) => {
       from.image = new ImageData(c.canvas.width, c.canvas.height);
       from.shown = [];
     }
-    // The tiles' places stay; copied is what lies there otherwise than before. Plain names make the loop a fast one.
+    // The tiles' places stay; only those that changed are copied. Plain names make the loop fast.
     const { image, shown, corner, pixels, wide: across, side, tall, dense } = from, { width, height } = image;
     const to = new Uint32Array(image.data.buffer);
     for (let rank = 0; rank < count; rank++) {
@@ -174,12 +179,12 @@ export default view((v) => {
   });
   const open = () => v.live && model.get("linked") && v.ask("open_selected");
 
-  // ---- searched anew at this lambda
-  const anew = v.canvas((wide) => Math.min(wide, 300), (c, wide, high, t) => {
-    const found = model.get("anew");
+  // ---- searched again with this lambda
+  const scatter = v.canvas((wide) => Math.min(wide, 300), (c, wide, high, t) => {
+    const found = model.get("searched");
     if (!found.scores) return "";
     const low = extent([...found.scores, ...found.reweighted]), box = { x: 46, y: 22, w: wide - 60, h: high - 62 };
-    const [x, y] = axes(c, t, box, low, low, { xlabel: "score, re-weighted", ylabel: "score, searched anew" });
+    const [x, y] = axes(c, t, box, low, low, { xlabel: "score, re-weighted", ylabel: "score, searched again" });
     path(c, [[x(low[0]), y(low[0])], [x(low[1]), y(low[1])]], t.soft, { dash: [3, 3], width: 1 });
     found.scores.forEach((score, i) => {
       c.fillStyle = t.colour(about.classes[about.labels[i]]);
@@ -191,18 +196,18 @@ export default view((v) => {
     return difference();
   });
   const difference = () => {
-    const found = model.get("anew");
+    const found = model.get("searched");
     if (!found.scores) return "";
-    return `Searched anew at lambda ${figure(found.lam)} (${found.score}, ${found.steps} steps): AUROC ${found.auroc.toFixed(3)}. ` +
-      `Searched at lambda ${figure(found.own_lam)} and re-weighted: ${found.auroc_reweighted.toFixed(3)}. Squares are anomalous; what lies off the line differs.`;
+    return `Searched again at lambda ${number(found.lam)} (${found.score}, ${found.steps} steps): AUROC ${found.auroc.toFixed(3)}. ` +
+      `Searched at lambda ${number(found.own_lam)} and re-weighted: ${found.auroc_reweighted.toFixed(3)}. Squares are anomalous; what lies off the line differs.`;
   };
   const compared = make("p", { className: "anogan-caption" });
-  const result = make("div", { className: "anogan-anew" }, compared, anew);
-  const button = v.button("Search anew at this lambda", () => v.ask("search_anew"));
+  const result = make("div", { className: "anogan-again" }, compared, scatter);
+  const button = v.button("Search again at this lambda", () => v.ask("search_again"));
   const report = () => {
     compared.textContent = difference();
-    result.hidden = !model.get("anew").scores;
-    anew.draw();
+    result.hidden = !model.get("searched").scores;
+    scatter.draw();
   };
 
   // ---- controls
@@ -211,28 +216,28 @@ export default view((v) => {
   });
   const opener = v.button("Open in the stepper", open);
   const link = () => (opener.hidden = !v.live || !model.get("linked"));
-  const said = v.caption(["lam", "score", "false_alarm_rate", "selected"], tell);
+  const caption = v.caption(["lam", "score", "false_alarm_rate", "selected"], describe);
   const follow = () => {
     look();
     tally();
     [spread, curves, kinds, gallery].forEach((canvas) => canvas.draw());
-    said.show();
+    caption.show();
     rank.show();
   };
   v.watch(["lam", "score", "false_alarm_rate"], follow);
   v.watch(["selected"], () => gallery.draw());
-  v.watch(["anew"], report);
+  v.watch(["searched"], report);
   v.watch(["linked"], link);
   v.watch(["busy"], () => (button.disabled = model.get("busy")));
   for (const canvas of [spread, curves, kinds]) canvas.classList.add("anogan-grow");
   v.root.append(
     v.row(
       v.range("lam", "Lambda", { max: 1, step: 0.01, text: (lam) => Number(lam).toFixed(2) }),
-      v.range("false_alarm_rate", "False-alarm rate", { max: about.rates.length - 1, text: (rate) => `${figure(100 * rate)} %`,
+      v.range("false_alarm_rate", "False-alarm rate", { max: about.rates.length - 1, text: (rate) => `${number(100 * rate)} %`,
         place: (rate) => about.rates.findIndex((each) => Math.abs(each - rate) < 1e-9), trait: (i) => about.rates[i] }),
       v.select("score", "Score", about.scores.map((name) => [name, name])),
     ),
-    said,
+    caption,
     v.row(spread, curves),
     v.row(kinds, confusion),
     gallery,

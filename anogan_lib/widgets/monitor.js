@@ -1,4 +1,4 @@
-// TrainingMonitor: draws what Python tells it now and then; its buttons start and stop the training.
+// TrainingMonitor: draws what Python sends now and then; its buttons start and stop the training.
 
 export default view((v) => {
   const { model } = v;
@@ -24,12 +24,13 @@ export default view((v) => {
         x += 38 + c.measureText(name).width;
         path(c, rows.map((row) => [across(row[0]), up(row[column])]), t.colour(colour), { dash });
       }
-      const said = shown.map(([column, name]) => `${name} ${rows.at(-1)[column].toFixed(2)}`).join(", ");
-      return `${title} over ${rows.length} looks; at present ${said || "nothing yet"}`;
+      const values = shown.map(([column, name]) => `${name} ${rows.at(-1)[column].toFixed(2)}`).join(", ");
+      return `${title} over ${rows.length} looks; at present ${values || "nothing yet"}`;
     });
-  const losses = plot("Loss", [[1, "D", "discriminator", [6, 4]], [2, "G", "generator", []]]);
+  const losses = plot("Loss", [[1, "D", "discriminator", DASHES.discriminator], [2, "G", "generator", DASHES.generator]]);
   const shares = plot("Share that D calls real",
-    [[3, "training", "discriminator", [6, 4]], [4, "samples", "generator", []], [5, "held back", "normal", [2, 3]]], [0, 1]);
+    [[3, "training", "discriminator", DASHES.discriminator], [4, "samples", "generator", DASHES.generator],
+      [5, "held back", "normal", [2, 3]]], [0, 1]);
 
   const across = (wide) => (wide < 420 ? 4 : 8), size = (wide) => Math.min((wide - 28) / across(wide), 120);
   const samples = v.canvas(
@@ -60,7 +61,7 @@ export default view((v) => {
     start.disabled = running;
     stop.disabled = !running;
     bar.value = Math.min(1, done / Math.max(1, all));
-    // A sentence twice a second is more than a screen reader can say: it hears of the end.
+    // A screen reader cannot read a sentence twice a second: it reads the last one.
     caption.firstChild.setAttribute("aria-live", running ? "off" : "polite");
     v.redraw();
   };

@@ -1,57 +1,63 @@
-"""Training, watched while it runs, in a thread of its own so that the stop button is heard."""
+"""Training, shown while it runs: in a thread of its own, so that the Stop button is heard."""
 
 import asyncio
 import threading
 import time
 
 import numpy as np
+import tensorflow as tf
 import traitlets as tr
 
-from anogan_lib import figures, latent
-from anogan_lib.datasets.base import as_source, iterate_batches
+from anogan_lib import pictures
+from anogan_lib.datasets.base import as_split
 from anogan_lib.datasets.images import to_uint8
-from anogan_lib.dcgan import DEFAULT_STEPS, History
-from anogan_lib.widgets.base import View, number, script, sheet, style
+from anogan_lib.fast.ways import check_count
+from anogan_lib.paper import dcgan, prior
+from anogan_lib.training.checkpoints import History
+from anogan_lib.widgets.base import View, number, script
+from anogan_lib.widgets.sheets import sheet
 
-EVERY = 0.5  # seconds from one look to the next at least
-SHARE = 0.03  # of the training time that looking may take
-ROWS = 400  # of the curve at most; then two and two become one
+EVERY = 0.5  # seconds between two looks at least
+SHARE = 0.03  # of the training time that watching may take
+ROWS = 400  # of the curve at most, an even number; then each two become one
 SAMPLES, JUDGED = 8, 32  # samples shown; images of each kind that D is asked about
-DEAF = "The cell that waits keeps Stop from being heard: interrupt the kernel, or write `await monitor` there."
+DEAF = "While the cell waits, Stop is not heard: interrupt the kernel, or write `await monitor` there."
 
 
 class TrainingMonitor(View):
-    """Trains a DCGAN in a thread, and shows it: samples from the same z, both losses, what D calls real, time left.
+    """Train a DCGAN in a thread and watch it: samples from the same z, both losses, what D calls real, time left.
 
     >>> monitor = TrainingMonitor(gan, data.train, held_back=data.validation, epochs=24)
-    >>> monitor                    # its button starts the training, and ends it after the present step
+    >>> monitor                    # its button starts the training, and stops it after the present step
     >>> monitor.start()            # or from Python; the next cells run meanwhile
-    >>> history = await monitor    # in a notebook: until it is done; meanwhile the buttons are heard
-    >>> history = monitor.wait()   # in a script; in a notebook its cell keeps the buttons waiting as well
+    >>> history = await monitor    # in a notebook: wait until it is done; meanwhile the buttons are heard
+    >>> history = monitor.wait()   # in a script; in a notebook the buttons would wait as well
 
-    Without a thread, as a callback, with all that `DCGAN.train` offers:
+    Without a thread, as a callback, with all options of `DCGAN.train`:
 
     >>> gan.train(data.train, epochs=24, checkpoint_dir="runs/nuts", on_step=monitor.on_step)
+
+    Traits are set, and observers called, in the thread that trains.
 
     Args:
         gan: the DCGAN to train; it keeps what it has learned whenever the training ends.
         train_images: normal images, (N, H, W, C) in [-1, 1]: an array, a split or a tf.data.Dataset.
-        held_back: normal images that train nothing. Where D calls them real less often than the training images, it
-            has learned those by heart.
-        epochs: passes over the images; None for as many as `DCGAN.train` makes.
+        held_back: normal images that D never trains on. If D calls them real less often than the training images, it
+            has memorised those.
+        epochs: passes over the images; None for about 6,000 steps, as in `DCGAN.train`.
         batch_size, on_epoch: as in `DCGAN.train`.
 
     Attributes:
-        running: whether it trains.
-        steps_done, steps_in_all: of this monitor; what is still to do after a stop begins with a whole epoch.
-        seconds_an_epoch, seconds_left: from the steps since the last start.
-        curve: rows of step, D's loss, G's loss, and the shares of training images, samples and held-back images that D
-            calls real; the losses are means since the row before.
+        running: whether a training that `start` began is under way; False as a callback, which sees no training end.
+        steps_done, steps_in_all: steps seen by this monitor, and steps planned.
+        seconds_an_epoch, seconds_left: estimated from the steps since the last look.
+        curve: rows of step, D's loss, G's loss (means since the row before), and the shares of training images, samples
+            and held-back images that D calls real.
         history: of the whole epochs, as `DCGAN.train` returns it.
-        cost: the share of the training time that looking took.
+        cost: the share of the training time that watching took.
     """
 
-    _esm, _css = script("monitor.js"), style("base.css", "live.css")
+    _esm = script("monitor.js")
     _label = tr.Unicode("Training of the DCGAN").tag(sync=True)
     _actions = ("start", "stop")
     _follows = ("running", "curve")
@@ -65,41 +71,40 @@ class TrainingMonitor(View):
     samples = tr.Dict().tag(sync=True)
 
     def __init__(self, gan, train_images, held_back=None, epochs: int | None = None, batch_size=32, on_epoch=None):
-        import tensorflow as tf
-
         self.gan, self.options = gan, {"batch_size": batch_size, "on_epoch": on_epoch}
-        self.images, count = as_source(train_images)
-        self.steps_an_epoch = max(1, count // min(batch_size, count))
-        self.epochs = max(1, DEFAULT_STEPS // self.steps_an_epoch) if epochs is None else epochs
-        if self.epochs < 1:
-            raise ValueError(f"At least one epoch is wanted. Received: epochs={epochs}")
-        judged = [next(iterate_batches(each, JUDGED)) for each in (train_images, held_back) if each is not None]
-        self._kinds = np.repeat([0, 1, 2], [len(judged[0]), SAMPLES, len(judged[1]) if held_back is not None else 0])
-        z = latent.draw(SAMPLES, gan.latent_dim, gan.prior, (0, 0))  # those of gan.sample(8, seed=0)
+        self.images = as_split(train_images)
+        self.steps_an_epoch = max(1, len(self.images) // min(batch_size, len(self.images)))
+        default = max(1, dcgan.DEFAULT_STEPS // self.steps_an_epoch)
+        self.epochs = default if epochs is None else check_count("epochs", epochs, 1)
+        judged = [as_split(each)[:JUDGED].images for each in (self.images, held_back) if each is not None]
+        z = prior.draw(SAMPLES, gan.latent_dim, gan.prior, (0, 0))  # those of gan.sample(8, seed=0)
 
         @tf.function(jit_compile=False)
         def look():
-            drawn = gan.generator(z, training=False)
-            asked = tf.concat([judged[0], drawn, *judged[1:]], axis=0)
-            return drawn, gan.discriminator(asked, training=False)[:, 0] > 0
+            drawn = gan.averaged(z, training=False)
+            called_real = [gan.discriminator(each, training=False) > 0 for each in (judged[0], drawn, *judged[1:])]
+            return drawn, [tf.reduce_mean(tf.cast(each, tf.float32)) for each in called_real]
 
-        self._look_at = lambda: [each.numpy() for each in look()]
+        self._look_at = look
         self.history = History(d_loss=[], g_loss=[], d_real=[], d_fake=[], seconds=[])
         self.cost, self._error, self._halt = 0.0, None, threading.Event()
-        self._thread = self._over = None  # the thread that trains, and the event that it has ended
-        self._drawn, _ = self._look_at()  # (8, H, W, C) in [-1, 1]
+        self._steps, self._logs, self._spent, self._began = 0, [], 0.0, None  # `_began`: when the clock was started
+        self._over = None  # the event that the thread has ended
+        self._drawn = look()[0].numpy()  # (8, H, W, C) in [-1, 1]
         super().__init__(steps_in_all=self.epochs * self.steps_an_epoch, samples=sheet(to_uint8(self._drawn), 4))
 
     # ---- training
 
     def start(self) -> "TrainingMonitor":
-        """Train in a thread, or go on where `stop` ended it; does nothing while it runs."""
+        """Train in a thread, or go on after `stop`; does nothing while a training runs."""
         if not self.running:
             left = self.epochs - len(self.history.d_loss) % self.epochs
-            self._begin(left)
+            self._halt.clear()
+            self._error, self.problem = None, ""
+            self._steps, self._logs, self._spent, self._began = self.steps_done, [], 0.0, None
+            self.steps_in_all, self.running = self.steps_done + left * self.steps_an_epoch, True
             self._over = threading.Event()
-            self._thread = threading.Thread(target=self._train, args=(left, self._over), daemon=True)
-            self._thread.start()
+            threading.Thread(target=self._train, args=(left, self._over), daemon=True).start()
         return self
 
     def stop(self) -> None:
@@ -107,137 +112,129 @@ class TrainingMonitor(View):
         self._halt.set()
 
     def wait(self) -> History:
-        """Wait until the training ends: its history. An interrupt (Ctrl-C) ends it after the present step.
+        """Wait until the training ends and return its history. An interrupt (Ctrl-C) ends it after the present step.
 
-        For scripts. A notebook's kernel hears no button while this blocks, and the view says so: write `await monitor`.
+        For scripts: while this blocks a notebook's kernel no button is heard, as the view then says.
+
+        Raises:
+            ValueError: nothing was started, or the training failed, as `DCGAN.train` says it.
         """
         if self._over is None:
             raise ValueError("There is nothing to wait for: monitor.start() comes before monitor.wait().")
-        deaf = not self._over.is_set() and _in_a_loop()
+        with self._lock:
+            if not self._over.is_set():
+                self.problem = DEAF
         try:
-            self.problem = DEAF if deaf else self.problem
             self._over.wait()
-        except KeyboardInterrupt:  # not `join`, which in Python 3.11 takes an interrupted thread for ended
+        except KeyboardInterrupt:  # not `join`: in Python 3.11 an interrupted thread then counts as ended
             self.stop()
             self._over.wait()
-        if self.problem == DEAF:
-            self.problem = ""
         if self._error:
             raise self._error
         return self.history
 
     def __await__(self):
-        return self._ended().__await__()
-
-    async def _ended(self) -> History:
-        """As `wait`, but the kernel hears the browser meanwhile."""
+        """Wait as `wait` does, while the kernel goes on hearing the browser."""
         while self._over and not self._over.is_set():
             try:
-                await asyncio.sleep(0.1)
+                yield from asyncio.sleep(0.1).__await__()
             except asyncio.CancelledError:  # the kernel was interrupted
                 self.stop()
         return self.wait()
 
-    def _begin(self, epochs: int) -> None:
-        self._halt.clear()
-        self._error, self.problem = None, ""
-        self._steps = self._first = self.steps_done
-        self._logs, self._spent = [], 0.0
-        self.steps_in_all, self.running = self.steps_done + epochs * self.steps_an_epoch, True
-
     def _train(self, epochs: int, over: threading.Event) -> None:
+        """Train in the thread; whatever ends the training, `running` ends with it."""
         try:
             found = self.gan.train(self.images, epochs, on_step=self.on_step, verbose=False, **self.options)
             for name, values in found.items():
                 self.history[name] += values
-        except Exception as error:  # told in the browser, and where it is waited for
-            self._error, self.problem = error, str(error)
+        except Exception as error:  # reported in the browser, and raised by `wait`
+            self._error = error
         finally:
-            self.running = False
-            over.set()
+            with self._lock:
+                self.problem = str(self._error or "")
+                self.steps_done, self.running = self._steps, False
+                over.set()
 
     def on_step(self, gan, logs) -> bool:
-        """For `gan.train(..., on_step=monitor.on_step)`: looks now and then; True when the training is to end."""
-        if not self.running:
-            self._begin(self.epochs)
+        """Count a step and look at the training now and then; returns True if the training is to end.
+
+        For `gan.train(..., on_step=monitor.on_step)`.
+        """
+        if self._steps >= self.steps_in_all:  # as a callback, of one more training
+            self.steps_in_all += self.epochs * self.steps_an_epoch
         now = time.perf_counter()
-        if self._steps == self._first:  # the clock leaves out the first step, in which TensorFlow draws its graph
-            self._began = self._looked = now
         self._steps += 1
         self._logs.append(logs)
+        if self._began is None:  # the clock leaves out the first step, in which TensorFlow builds its graph
+            self._began = self._looked = now
+            self._looked_at = self._steps
+        last = self._steps >= self.steps_in_all
         due = now - self._looked > EVERY and self._spent < SHARE * (now - self._began)
-        if due or self._halt.is_set() or self._steps >= self.steps_in_all:
+        if due or last or self._halt.is_set():
             self._look(now)
-            self._looked = time.perf_counter()
+            self._looked, self._looked_at = time.perf_counter(), self._steps
             self._spent += self._looked - now
             self.cost = self._spent / (self._looked - self._began)
-        if threading.current_thread() is not self._thread:
-            self.running = not self._halt.is_set() and self._steps < self.steps_in_all
-        return self._halt.is_set()
+        stopped = self._halt.is_set()
+        if stopped or last:
+            self._halt.clear()
+            self._began, self._spent = None, 0.0
+        return stopped
 
     def _look(self, now: float) -> None:
-        """Samples, what D says of them, the losses since the last look, and the clock."""
-        self._drawn, real = self._look_at()
+        """Take samples, D's verdicts, the losses since the last look, and the time."""
+        drawn, shares = self._look_at()
         losses = [float(np.mean([float(each[name]) for each in self._logs])) for name in ("d_loss", "g_loss")]
-        shares = [float(real[self._kinds == kind].mean()) for kind in np.unique(self._kinds)]
-        self._logs = []
-        rows = [*self.curve, [self._steps, *losses, *shares]]
+        self._drawn, self._logs = drawn.numpy(), []
+        rows = [*self.curve, [self._steps, *losses, *map(float, shares)]]
         if len(rows) > ROWS:
-            pairs = np.array(rows[: len(rows) // 2 * 2]).reshape(len(rows) // 2, 2, -1)
-            rows = [*pairs.mean(axis=1).tolist(), *rows[len(rows) // 2 * 2 :]]
-        a_step = (now - self._began) / max(1, self._steps - self._first - 1)
-        # One after the other: `hold_sync` may lose what another thread sets meanwhile.
-        self.steps_done, self.samples = self._steps, sheet(to_uint8(self._drawn), 4)
-        self.seconds_an_epoch = a_step * self.steps_an_epoch
-        self.seconds_left = a_step * (self.steps_in_all - self._steps)
-        self.curve = rows
+            rows = [*np.reshape(rows[:-1], (ROWS // 2, 2, -1)).mean(axis=1).tolist(), rows[-1]]
+        a_step = (now - self._looked) / max(1, self._steps - self._looked_at)
+        with self._lock:
+            self.steps_done, self.samples = self._steps, sheet(to_uint8(self._drawn), 4)
+            self.seconds_an_epoch = a_step * self.steps_an_epoch
+            self.seconds_left = a_step * (self.steps_in_all - self._steps)
+            self.curve = rows
 
     # ---- in words, and still
 
     def _describe(self) -> str:
-        plan = f"{self.epochs} epochs of {self.steps_an_epoch} steps"
+        plan = self._about()
         if not self.curve:
             return f"Training has begun: {plan}." if self.running else f"Not yet trained here: {plan}."
         _, d_loss, g_loss, *shares = self.curve[-1]
-        left = self.steps_in_all - self.steps_done
         state = f"Step {self.steps_done} of {self.steps_in_all} ({plan})"
-        if not self.running:
-            state = (
-                f"Stopped after step {self.steps_done} of {self.steps_in_all}; the weights are kept" if left else state
-            )
+        if self._over and not self.running and self.steps_done < self.steps_in_all:
+            state = f"Stopped after step {self.steps_done} of {self.steps_in_all}; the weights are kept"
         names = ("training images", "samples", "held-back images")
         called = ", ".join(f"{100 * share:.0f} % of {name}" for share, name in zip(shares, names, strict=False))
-        said = f"{state}. Loss of D {d_loss:.2f}, of G {g_loss:.2f}. D calls real {called}."
-        clock = f" {number(round(self.seconds_an_epoch, 1))} seconds an epoch"
-        return said + clock + (f", {self.seconds_left:.0f} seconds left." if self.running else ".")
+        clock = f"{number(round(self.seconds_an_epoch, 1))} seconds an epoch"
+        clock += f", {self.seconds_left:.0f} seconds left" if self.running else ""
+        return f"{state}. Loss of D {d_loss:.2f}, of G {g_loss:.2f}. D calls real {called}. {clock}."
 
     def _about(self) -> str:
         return f"{self.epochs} epochs of {self.steps_an_epoch} steps"
 
     def still(self):
+        """Draw both curves and the samples, as a matplotlib Figure."""
         if not self.curve:
-            return figures.image_grid(self._drawn[:4])
-        figure = figures._figure(8.4, 4.4)
+            figure = pictures.new_figure(8.4, 0.8)
+            figure.text(0.02, 0.5, f"Training of the DCGAN, {self._about()}: waiting for the first step", va="center")
+            return figure
+        figure = pictures.new_figure(8.4, 4.4)
         axes = figure.subplot_mosaic("ab;ss", height_ratios=(5, 3))
         step, *lines = np.array(self.curve).T
-        looks = (("a", "discriminator", "D"), ("a", "generator", "G"))
-        looks += (("b", "discriminator", "training"), ("b", "generator", "samples"), ("b", "normal", "held back"))
-        for values, (where, who, label) in zip(lines, looks, strict=False):
-            axes[where].plot(step, values, figures.DASHES.get(who, ":"), color=figures.COLOURS[who], label=label)
+        labels = ("D", "G", "training", "samples", "held back")
+        who = ("discriminator", "generator", "discriminator", "generator", "normal")
+        for values, where, label, each in zip(lines, "aabbb", labels, who, strict=False):
+            look = {"color": pictures.COLOURS[each], "marker": "." if len(step) == 1 else None}
+            axes[where].plot(step, values, pictures.DASHES.get(each, ":"), label=label, **look)
         axes["a"].set(title="loss", xlabel="step")
         axes["b"].set(title="share that D calls real", xlabel="step", ylim=(-0.03, 1.03))
         for where in "ab":
             axes[where].legend(frameon=False)
-        row = np.concatenate([figures.rgb(image) for image in self._drawn], axis=1)  # (H, 8 W, 3)
-        axes["s"].imshow(row, interpolation="nearest")
-        axes["s"].set_axis_off()
+        axes["s"].imshow(np.hstack([pictures.rgb(image) for image in self._drawn]), interpolation="nearest")
         axes["s"].set_title("samples from the same z")
+        axes["s"].set_axis_off()
         return figure
-
-
-def _in_a_loop() -> bool:
-    """Whether an event loop runs this very thread, as it does in a notebook."""
-    try:
-        return asyncio.get_running_loop() is not None
-    except RuntimeError:
-        return False

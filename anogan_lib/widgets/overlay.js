@@ -1,4 +1,4 @@
-// ResidualOverlay: the map of Python, coloured and blended here, pixel by pixel.
+// ResidualOverlay: the maps that Python computed, coloured and blended here, pixel by pixel.
 
 export default view((v) => {
   const { model } = v, palettes = {}, pixels = {};
@@ -16,7 +16,7 @@ export default view((v) => {
     }
     return pixels[name].data;
   };
-  const ready = () => Boolean(sheets.maps);
+  const loaded = () => Boolean(sheets.maps);
   const residual = (place) => read("maps")[4 * place] * (model.get("top") / 255);
 
   // ---- in words
@@ -24,20 +24,20 @@ export default view((v) => {
     const values = [0, 1, 2].map((k) => (read(name)[4 * place + k] / 127.5 - 1).toFixed(2));
     return new Set(values).size === 1 ? values[0] : values.join(", ");
   };
-  const tell = () => {
-    if (!ready()) return model.get("caption");
+  const describe = () => {
+    if (!loaded()) return model.get("caption");
     const cutoff = model.get("cutoff"), [x, y] = model.get("pixel"), [sentence, about] = model.get("_sentences");
     let above = 0;
     for (let place = 0; place < W * H; place++) above += residual(place) >= cutoff;
     const at = y * W + x, inside = sheets.masks && x !== undefined && read("masks")[4 * at] > 127;
     const pixel = x === undefined ? "" : words(about, {
-      x, y, residual: figure(residual(at)), image: colour("images", at), similar: colour("similar", at),
+      x, y, residual: number(residual(at)), images: colour("images", at), similar: colour("similar", at),
       inside: inside ? ", in the true defect" : "",
     });
     return words(sentence, {
-      name: model.get("names")[model.get("index")], said: model.get("said")[model.get("index")],
-      colour_map: model.get("colour_map"), opacity: Math.round(100 * model.get("opacity")), cutoff: figure(cutoff),
-      above: figure((100 * above) / (W * H)), pixel,
+      name: model.get("names")[model.get("index")], verdict: model.get("verdicts")[model.get("index")],
+      colour_map: model.get("colour_map"), opacity: Math.round(100 * model.get("opacity")), cutoff: number(cutoff),
+      above: number((100 * above) / (W * H)), pixel,
     });
   };
 
@@ -55,18 +55,11 @@ export default view((v) => {
     return out;
   };
   // The border of the mask, drawn twice so that it shows on light and on dark.
-  const border = (c, left, top, side, tall) => {
-    if (!sheets.masks || !model.get("outline")) return;
-    const mask = read("masks"), inside = (x, y) => x >= 0 && y >= 0 && x < W && y < H && mask[4 * (y * W + x)] > 127;
+  const lines = model.get("outlines").map((bytes) => numbers(bytes, Uint16Array));
+  const border = (c, ...box) => {
+    if (!lines.length || !model.get("outline")) return;
     c.save();
-    c.beginPath();
-    for (let y = 0; y <= H; y++) {
-      for (let x = 0; x <= W; x++) {
-        const [px, py] = [left + (x * side) / W, top + (y * tall) / H];
-        if (inside(x, y) !== inside(x, y - 1)) (c.moveTo(px, py), c.lineTo(px + side / W, py));
-        if (inside(x, y) !== inside(x - 1, y)) (c.moveTo(px, py), c.lineTo(px, py + tall / H));
-      }
-    }
+    trace(c, lines[model.get("index")], [W, H], box);
     for (const [stroke, width] of [["#000", 3.5], [COLOURS.mask, 1.8]]) {
       Object.assign(c, { strokeStyle: stroke, lineWidth: width });
       c.stroke();
@@ -82,7 +75,7 @@ export default view((v) => {
     return names.map((name, k) => [name, left + k * (side + 8), 20, side, tall]);
   };
   const photo = v.canvas((wide) => places(wide)[0][4] + 24, (c, wide, _high, t) => {
-    if (!ready()) return "The pictures are being read";
+    if (!loaded()) return "The pictures are being read";
     Object.assign(c, { imageSmoothingEnabled: false, fillStyle: t.text, font: "12px system-ui, sans-serif", textAlign: "center" });
     const put = (image, ...box) => (context.putImageData(image, 0, 0), c.drawImage(scratch, 0, 0, W, H, ...box));
     const plain = (name) => new ImageData(new Uint8ClampedArray(read(name)), W, H);
@@ -111,7 +104,7 @@ export default view((v) => {
         }
       }
     }
-    return tell();
+    return describe();
   });
   const point = (event) => {
     for (const [, x, y, w, h] of places(photo.wide)) {
@@ -121,7 +114,7 @@ export default view((v) => {
       if (String(at) !== String(model.get("pixel"))) model.set("pixel", at);
     }
   };
-  // The pointer, or the arrow keys, show one pixel; where it stays is told to Python.
+  // The pointer or the arrow keys choose a pixel; Python is informed where they come to rest.
   photo.tabIndex = 0;
   photo.addEventListener("pointermove", point);
   photo.addEventListener("pointerdown", point);
@@ -146,16 +139,16 @@ export default view((v) => {
     for (const [stroke, width] of [["#000", 5], ["#fff", 2]]) path(c, [[cut, 0], [cut, 18]], stroke, { width });
     Object.assign(c, { fillStyle: t.text, font: "11px system-ui, sans-serif", textBaseline: "top", textAlign: "center" });
     for (const value of ticks(0, top, 4)) c.fillText(shortly(value), 12 + (value / top) * room, 20);
-    return `Colours from 0 to ${figure(top)}; below ${figure(model.get("cutoff"))} the image is left clear.`;
+    return `Colours from 0 to ${number(top)}; below ${number(model.get("cutoff"))} the image is left clear.`;
   });
 
   // ---- controls
   const top = model.get("top"), fine = 10 ** Math.floor(Math.log10(top / 100));
   const slide = v.range("swipe", "Swipe", { max: 1, step: 0.01, text: (x) => `${Math.round(100 * x)} %` });
   const outline = v.check("outline", "Outline of the true defect");
-  outline.hidden = !model.get("sheets").masks;
+  outline.hidden = !lines.length;
   const follows = ["index", "opacity", "colour_map", "cutoff", "pixel"];
-  const said = v.caption(follows, tell);
+  const caption = v.caption(follows, describe);
   const arrange = () => ((slide.hidden = model.get("view") !== "swipe"), v.redraw());
   v.watch([...follows, "outline", "swipe"], v.redraw);
   v.watch(["view"], arrange);
@@ -173,12 +166,12 @@ export default view((v) => {
       v.range("cutoff", "Cut-off", { max: Math.ceil(top / fine) * fine, step: fine }),
       slide,
     ),
-    said,
+    caption,
   );
   arrange();
   Promise.all(Object.entries(model.get("sheets")).map(async ([name, sheet]) => [name, await v.sheet(sheet)])).then((read) => {
     Object.assign(sheets, Object.fromEntries(read));
-    said.show();
+    caption.show();
     v.redraw();
   });
 });

@@ -49,14 +49,9 @@ export default view((v) => {
     c.imageSmoothingEnabled = false;
     if (sheets[name]) c.drawImage(sheets[name].image, 0, 0, wide, high);
   };
-  const border = (c, wide, colour) => {
-    const lines = model.get("outline"), scale = wide / width;
+  const border = (c, wide, high, colour) => {
     Object.assign(c, { strokeStyle: colour, lineWidth: 2 });
-    c.beginPath();
-    for (let i = 0; i < lines.length; i += 4) {
-      c.moveTo((lines[i] + 0.5) * scale, (lines[i + 1] + 0.5) * scale);
-      c.lineTo((lines[i + 2] + 0.5) * scale, (lines[i + 3] + 0.5) * scale);
-    }
+    trace(c, model.get("outline"), [width, height], [0, 0, wide, high]);
     c.stroke();
   };
   const canvas = v.canvas(
@@ -68,7 +63,7 @@ export default view((v) => {
         c.globalAlpha = model.get("opacity");
         show(c, "overlay", wide, high);
         c.globalAlpha = 1;
-        border(c, wide, COLOURS.mask);
+        border(c, wide, high, COLOURS.mask);
       }
       if (!hand.over && document.activeElement !== canvas) return;
       const [x, y, radius] = [hand.x, hand.y, model.get("brush") / 2].map((part) => (part * wide) / width);
@@ -120,7 +115,7 @@ export default view((v) => {
       Object.assign(c, { fillStyle: t.dark ? "#000" : "#fff" });
       c.fillRect(0, 0, wide, high);
       show(c, name, wide, high);
-      if (name === "overlay") border(c, wide, t.dark ? COLOURS.mask : t.colour("mask"));
+      if (name === "overlay") border(c, wide, high, t.dark ? COLOURS.mask : t.colour("mask"));
       return words();
     });
     return make("figure", {}, make("figcaption", { textContent: title }), node);

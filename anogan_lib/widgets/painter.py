@@ -1,51 +1,49 @@
-"""Draw a defect on a good image, and see what the detector makes of it."""
+"""Draw a defect on a good image, and see whether the detector finds it."""
 
 import numpy as np
 import traitlets as tr
 
-from anogan_lib import figures, localisation
+from anogan_lib import pictures
 from anogan_lib.datasets.images import from_uint8, to_uint8
-from anogan_lib.widgets.base import View, checked_images, number, script, sheet, style
+from anogan_lib.widgets.base import View, checked, number, script
+from anogan_lib.widgets.sheets import border, sheet
 
-STEPS = 20  # of the search where there is no encoder
-LUMA = np.array([0.299, 0.587, 0.114])  # what a colour is worth in grey (ITU-R BT.601)
+LUMA = np.array([0.299, 0.587, 0.114])  # the weight of each colour in grey (ITU-R BT.601)
 
 
 class DefectPainter(View):
-    """A good image to draw on; at each lift of the brush the detector's map, score and verdict, and what it found.
+    """Draw on a good image; each time the brush is lifted, the detector gives its map, score and verdict.
 
     >>> painter = DefectPainter(detector, data.test.images[0])
     >>> scratch = np.zeros((64, 64), bool)
     >>> scratch[30:33, 12:50] = True
-    >>> painter.paint(scratch)["found"]      # the share of what was drawn that lies above the pixel threshold
+    >>> painter.paint(scratch)["found"]      # the share of the drawn pixels that lies above the pixel threshold
     >>> painter.undo()
 
     Args:
         detector: a calibrated AnoGAN.
         image: (H, W, C) or (1, H, W, C) in [-1, 1], a good one.
-        steps: of the search; None for the encoder alone, or, without one, 20. The thresholds were set by
-            the detector's own search, and hold for another one only roughly.
 
     Attributes:
         brush: its diameter in pixels; colour: "#rrggbb"; erase: whether it takes away instead.
         opacity: of the anomaly map over the image, 0 to 1.
-        strokes: (H * W * 4,) bytes, RGBA: all that is drawn.
-        answer: what the detector says: score, threshold, p_value, verdict ("normal" or "anomalous"), drawn (pixels),
-            found (share of them above the pixel threshold), overlap (what is drawn and found over what is either); the
-            last two None where there is nothing to compare.
-        painted, reconstruction, map: the image with the strokes, and its G(z), (H, W, C); its anomaly map, (H, W).
+        strokes: all that is drawn, (H, W, 4) RGBA as bytes; `rgba` is the same as an array.
+        answer: the detector's: score, threshold, p_value, verdict ("normal" or "anomalous"), drawn (pixels), found
+            (share of them above the pixel threshold), overlap (intersection over union of what is drawn and what is
+            found); the last two None where nothing is drawn.
+        reconstruction, map: G(z) of the painted image, (H, W, C), and its anomaly map, (H, W).
     """
 
-    _esm, _css = script("painter.js"), style("base.css", "live.css")
+    _esm = script("painter.js")
     _label = tr.Unicode("Draw a defect").tag(sync=True)
     _actions = ("undo", "clear")
     _follows = ("answer",)
 
-    brush = tr.Int(3).tag(sync=True)
+    brush = tr.Int(3, min=1).tag(sync=True)
     colour = tr.Unicode("#f0d8b0").tag(sync=True)
     erase = tr.Bool(False).tag(sync=True)
-    opacity = tr.Float(0.3).tag(sync=True)
-    # From the browser come memoryviews; an echo to it would come while the next stroke is drawn.
+    opacity = tr.Float(0.3, min=0, max=1).tag(sync=True)
+    # The browser sends memoryviews; an echo to it would arrive while the next stroke is drawn.
     strokes = tr.Bytes().tag(sync=True, echo_update=False, from_json=lambda value, _: bytes(value))
     picture = tr.Dict().tag(sync=True)  # these three are sheets: the image, G(z), the map in colours
     similar = tr.Dict().tag(sync=True)
@@ -53,16 +51,18 @@ class DefectPainter(View):
     outline = tr.List().tag(sync=True)  # x, y, x, y of each piece of the border of what lies above the threshold
     answer = tr.Dict().tag(sync=True)
 
-    def __init__(self, detector, image, steps: int | None = None):
+    def __init__(self, detector, image):
         image = np.asarray(image)
-        self.clean = checked_images(detector, image[None] if image.ndim == 3 else image)[0]  # (H, W, C)
-        self.detector = detector
-        self.steps = (0 if detector.encoder is not None else STEPS) if steps is None else steps
-        self.pixel_threshold = detector.pixel_threshold
+        self.clean = checked(detector, image[None] if image.ndim == 3 else image).images[0]  # (H, W, C)
+        self.detector, self.pixel_threshold = detector, detector.pixel_threshold
         self._past: list[bytes] = []
         super().__init__(strokes=bytes(4 * self.clean[..., 0].size), picture=sheet(to_uint8(self.clean[None])))
         self._judge()
-        self.observe(self._drawn_anew, "strokes")
+        self.observe(self._judge_stroke, "strokes")
+
+    def _judge_stroke(self, change) -> None:
+        self._past.append(change["old"])
+        self._judge()
 
     # ---- drawing
 
@@ -87,7 +87,7 @@ class DefectPainter(View):
         """Take the last stroke back; does nothing where there is none."""
         if self._past:
             self.strokes = self._past.pop()
-            self._past.pop()  # what the line above has put there
+            self._past.pop()  # the stroke taken back, which the line above has put there
 
     def clear(self) -> None:
         """Take away all that is drawn; `undo` brings it back."""
@@ -101,7 +101,7 @@ class DefectPainter(View):
     @property
     def painted(self) -> np.ndarray:
         """The image with the strokes over it, (H, W, C) in [-1, 1]."""
-        colours, alpha = from_uint8(self.rgba[..., :3]), self.rgba[..., 3:] / np.float32(255)  # (H, W, 3), (H, W, 1)
+        colours, alpha = from_uint8(self.rgba[..., :3]), self.rgba[..., 3:] / 255  # (H, W, 3), (H, W, 1)
         if self.clean.shape[-1] == 1:
             colours = (colours @ LUMA)[..., None]
         return ((1 - alpha) * self.clean + alpha * colours).astype("float32")
@@ -109,43 +109,34 @@ class DefectPainter(View):
     @tr.validate("strokes")
     def _whole(self, proposal):
         wanted = 4 * self.clean[..., 0].size
-        if len(proposal["value"]) != wanted:
-            raise ValueError(f"strokes are {wanted} bytes, RGBA. Received: {len(proposal['value'])}")
-        return proposal["value"]
-
-    def _drawn_anew(self, change) -> None:
-        self._past.append(change["old"])
-        self._judge()
+        if len(proposal.value) != wanted:
+            raise ValueError(f"strokes are {wanted} bytes, RGBA. Received: {len(proposal.value)}")
+        return proposal.value
 
     # ---- judging
 
     def _judge(self) -> None:
-        said = self.detector.predict(self.painted[None], steps=self.steps)
-        drawn, self.map = self.rgba[..., 3] > 0, said.maps[0]  # (H, W) both
-        self.reconstruction = said.reconstruction[0]
-        above = self.map > self.pixel_threshold
-        colours = self._coloured()
+        """Have the detector judge the painted image by its own search."""
+        from matplotlib import colormaps
+
+        found = self.detector.predict(self.painted[None])
+        self.reconstruction, self.map = found.reconstruction[0], found.maps[0]
+        drawn, above = self.rgba[..., 3] > 0, self.map > self.pixel_threshold  # (H, W) both
+        level = np.clip(self.map / self.detector.map_scale, 0, 1)
+        coloured = colormaps["magma"](level, bytes=True)  # (H, W, 4), clear where the map is low
+        coloured[level < 0.25, 3] = 0
         with self.hold_sync():
-            self.similar, self.overlay = sheet(to_uint8(said.reconstruction)), sheet(colours[None])
-            self.outline = localisation.outline(above).ravel().tolist()
+            self.similar, self.overlay = sheet(to_uint8(found.reconstruction)), sheet(coloured[None])
+            self.outline = border(above).ravel().tolist()
             self.answer = {
-                "score": float(said.scores[0]),
+                "score": float(found.scores[0]),
                 "threshold": float(self.detector.threshold),
-                "p_value": float(said.p_values[0]),
-                "verdict": figures.CLASSES[int(said.verdicts[0])],
+                "p_value": float(found.p_values[0]),
+                "verdict": pictures.CLASSES[int(found.verdicts[0])],
                 "drawn": int(drawn.sum()),
                 "found": float(above[drawn].mean()) if drawn.any() else None,
                 "overlap": float((above & drawn).sum() / (above | drawn).sum()) if drawn.any() else None,
             }
-
-    def _coloured(self) -> np.ndarray:
-        """The map in colours, (H, W, 4) uint8, clear where it is low."""
-        from matplotlib import colormaps
-
-        level = np.clip(self.map / self.detector.map_scale, 0, 1)
-        rgba = colormaps["magma"](level, bytes=True)
-        rgba[..., 3] = np.where(level < 0.25, 0, 255)
-        return rgba
 
     def _describe(self) -> str:
         a = self.answer
@@ -161,7 +152,7 @@ class DefectPainter(View):
         return f"{'x'.join(map(str, self.clean.shape[:2]))} pixels"
 
     def still(self):
+        """Draw the painted image, its G(z) and the anomaly map, as a matplotlib Figure."""
         a = self.answer
-        mask = self.rgba[..., 3] > 0
-        look = {"vmax": self.detector.map_scale, "threshold": a["threshold"], "mask": mask}
-        return figures.comparison(self.painted, self.reconstruction, self.map, a["score"], **look)
+        look = {"vmax": self.detector.map_scale, "threshold": a["threshold"], "mask": self.rgba[..., 3] > 0}
+        return pictures.comparison(self.painted, self.reconstruction, self.map, a["score"], **look)

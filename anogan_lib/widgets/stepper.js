@@ -17,14 +17,14 @@ export default view((v) => {
     v.redraw();
   };
 
-  const tell = () => {
+  const describe = () => {
     const here = run(), [r, t] = at();
     if (!here) return v.live ? "The search for this image is under way." : "This image was not searched.";
     const start = (r === 0 ? here.init : "random") + " start" + (here.score.length > 1 ? ` ${r + 1}` : "");
     return words(model.get("_sentence"), {
       name: model.get("names")[model.get("index")], step: here.steps[t], last: here.steps.at(-1), start,
-      residual: figure(here.residual[r][t]), discrimination: figure(here.discrimination[r][t]),
-      score: figure(here.score[r][t]), lam: figure(here.lam), share: Math.round(100 * here.share[r][t]),
+      residual: number(here.residual[r][t]), discrimination: number(here.discrimination[r][t]),
+      score: number(here.score[r][t]), lam: number(here.lam), share: Math.round(100 * here.share[r][t]),
       cosine: here.cosine[r][t].toFixed(2),
     });
   };
@@ -43,7 +43,7 @@ export default view((v) => {
       const put = (i, x, y, size) => c.drawImage(pictures.image, ...pictures.at(i), x, y, size, size);
       c.textAlign = "center";
       const left = (wide - 3 * side - 16) / 2;
-      [["image x", 0], [`G(z), step ${here.steps[step]}`, tile(r, step, 0)], ["residual |x − G(z)|", tile(r, step, 1)]].forEach(
+      [["image x", 0], [`G(z), step ${here.steps[step]}`, tile(r, step, 0)], ["residual over x", tile(r, step, 1)]].forEach(
         ([title, i], k) => {
           const x = left + k * (side + 8);
           c.fillText(title, x + side / 2, 13, side);
@@ -57,10 +57,10 @@ export default view((v) => {
           put(tile(k, step, 0), x, y, size);
           Object.assign(c, { strokeStyle: t.text, lineWidth: 2 });
           if (k === r) c.strokeRect(x - 2, y - 2, size + 4, size + 4);
-          c.fillText(`${k + 1}: ${figure(line[step])}`, x + size / 2, y + size + 13, size);
+          c.fillText(`${k + 1}: ${number(line[step])}`, x + size / 2, y + size + 13, size);
         });
       }
-      return `Image x, G(z) at step ${here.steps[step]} and the residual. ${tell()}`;
+      return `Image x, G(z) at step ${here.steps[step]} and the residual. ${describe()}`;
     },
     {
       onclick(event) {
@@ -72,7 +72,7 @@ export default view((v) => {
     },
   );
 
-  // ---- the curves: R, D, A, and whose pull the gradient is
+  // ---- the curves: R, D, A, and how the gradient is shared
   const PLOTS = [["residual", "R, residual loss"], ["discrimination", "D, discrimination loss"], ["score", "A, anomaly score"]];
   const box = (wide, k) => ({ x: 46, y: 18 + k * 84, w: wide - 56, h: 56 });
   const curves = v.canvas(
@@ -98,9 +98,9 @@ export default view((v) => {
         c.arc(across(now), scales[1](here[name][r][step]), 3.5, 0, 7);
         c.fill();
       });
-      // One stacked area: R's share of the pull below, D's above.
+      // One stacked area: R's share of the gradient below, D's above.
       const b = box(wide, 3), line = here.share[r];
-      const [x, y] = axes(c, t, b, ends, [0, 1], { xlabel: "step of the search", ylabel: "whose pull: D above, R below", yticks: 2 });
+      const [x, y] = axes(c, t, b, ends, [0, 1], { xlabel: "step of the search", ylabel: "share of the gradient: D above, R below", yticks: 2 });
       for (const [name, edge] of [["residual", 0], ["discrimination", 1]]) {
         c.fillStyle = t.colour(name);
         c.beginPath();
@@ -110,7 +110,7 @@ export default view((v) => {
         c.fill();
       }
       cursor(b);
-      return `Curves of R, D, A and of the gradient's shares over ${here.steps.length} recorded steps. ${tell()}`;
+      return `Curves of R, D, A and of the gradient's shares over ${here.steps.length} recorded steps. ${describe()}`;
     },
     {
       onpointerdown: (event) => (curves.setPointerCapture(event.pointerId), seek(event)),
@@ -140,7 +140,7 @@ export default view((v) => {
     const playing = model.get("playing");
     button.textContent = playing ? "Pause" : "Play";
     button.setAttribute("aria-label", playing ? "Pause the search" : "Play the search");
-    said.firstChild.setAttribute("aria-live", playing ? "off" : "polite"); // no reader keeps up with ten a second
+    caption.firstChild.setAttribute("aria-live", playing ? "off" : "polite"); // no reader keeps up with ten a second
     if (!playing) return;
     timer = setTimeout(() => {
       model.set("step", Math.min(model.get("step") + 1, last()));
@@ -150,7 +150,7 @@ export default view((v) => {
   };
   const button = v.button("Play", toggle, "Play the search");
   const stepper = v.range("step", "Search step", { text: (t) => (run() ? `${run().steps[t] ?? ""} of ${run().steps.at(-1)}` : "") });
-  const rate = v.range("speed", "Speed", { min: 0, max: 1, step: 0.05, text: (s) => `${figure(s)} a second`,
+  const rate = v.range("speed", "Speed", { min: 0, max: 1, step: 0.05, text: (s) => `${number(s)} a second`,
     place: (s) => Math.log(s / 0.5) / Math.log(80), trait: (p) => Number((0.5 * 80 ** p).toPrecision(2)) });
   v.keys = { p: toggle, n: () => move(1), b: () => move(-1), f: () => move(-Infinity), l: () => move(Infinity) };
 
@@ -173,7 +173,7 @@ export default view((v) => {
   const form = make("details", {}, make("summary", { textContent: "Search again with other settings" }),
     v.row(...Object.values(wanted), labelled("First start", way), again));
 
-  const said = v.caption(["caption", "index", "step", "restart", "runs"], tell);
+  const caption = v.caption(["caption", "index", "step", "restart", "runs"], describe);
   const fit = () => {
     stepper.input.max = last();
     stepper.show();
@@ -196,7 +196,7 @@ export default view((v) => {
         v.button("◀", () => move(-1), "One step back"), button, v.button("▶", () => move(1), "One step on"),
         v.button("▶|", () => move(Infinity), "Last step")),
       stepper, rate),
-    said,
+    caption,
     ...(v.live ? [form] : []),
   );
   fit();

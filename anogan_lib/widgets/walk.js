@@ -1,4 +1,4 @@
-// LatentWalk: a slider that is taken in hand has its pictures computed ahead, and then answers by itself.
+// LatentWalk: for a slider under the pointer Python computes all pictures ahead; then the browser answers alone.
 
 export default view((v) => {
   const { model } = v;
@@ -54,17 +54,17 @@ export default view((v) => {
       put(sheets.ends, 1, left + edge + big + 24, 20 + (big - edge) / 2, edge, b, "right");
       for (let k = 0; k < 8; k++) put(sheets.around, k, left + k * (tiny + 4), big + 44, tiny);
       c.fillText("samples around z", left + big / 2 + edge + 12, big + 37);
-      return `From ${a} to ${b}, and around. ${tell()}`;
+      return `From ${a} to ${b}, and around. ${describe()}`;
     },
   );
-  const tell = () => {
-    const found = present(), said = model.get("caption"), here = found?.sheet.of.captions[found.i] ?? said;
-    return said.startsWith(here) ? said : here; // Python's says what lies around as well
+  const describe = () => {
+    const found = present(), whole = model.get("caption"), here = found?.sheet.of.captions[found.i] ?? whole;
+    return whole.startsWith(here) ? whole : here; // Python's caption also describes the samples around
   };
 
   // ---- controls
   const step = 1 / (levels - 1);
-  const ready = (field, control) => {
+  const prepared = (field, control) => {
     const ask = () => fits(control) || v.ask("look_ahead", { control });
     let resting; // a pointer that only passes over asks for nothing
     field.input.addEventListener("pointerenter", () => (resting = setTimeout(ask, 100)));
@@ -83,9 +83,9 @@ export default view((v) => {
     return field;
   });
   const percent = (share) => `${Math.round(100 * share)} %`;
-  const mix = ready(v.range("mix", "On the way", { step, text: percent }), "mix");
+  const mix = prepared(v.range("mix", "On the way", { step, text: percent }), "mix");
   const directions = model.get("position").map((_, i) =>
-    ready(
+    prepared(
       v.range("position", `Direction ${i + 1} (${percent(model.get("shares")[i])})`, {
         min: -reach, max: reach, step: 2 * reach * step,
         text: (all) => `${all[i] < 0 ? "−" : "+"}${Math.abs(all[i]).toFixed(2)}`,
@@ -100,7 +100,7 @@ export default view((v) => {
     model.set("mix", 0);
     v.set("position", new Array(count).fill(0));
   });
-  const caption = v.caption(["caption"], tell);
+  const caption = v.caption(["caption"], describe);
   v.root.append(
     make("div", { className: "anogan-row anogan-walk" },
       make("div", { className: "anogan-grow" }, photos),

@@ -6,7 +6,7 @@ No test image is seen here. Normal images are the digit's calibration images; an
 digits. Everything is trained with half the default's steps, so that the table takes hours and not a day. What is
 measured lies in OUT/ablation/, a file for each variant and digit, and is not measured again; everything measured so far
 is printed as a table and kept as tests/benchmarks/ablation.json, from which another run goes on, here or on another
-machine; remove both to begin anew. Needs $ANOGAN_DATA.
+machine; remove both to begin again. Needs $ANOGAN_DATA.
 """
 
 import argparse
@@ -30,8 +30,6 @@ GANS = {  # switches of DCGAN
     "DiffAugment with colour": {"augment": "translation,colour"},
     "D with batch normalisation": {"normalisation": "batch"},
     "D with spectral normalisation": {"normalisation": "spectral"},
-    "D without normalisation": {"normalisation": None},
-    "R1, weight 1": {"r1": 1.0},
     "no averaged weights": {"ema_decay": 0.0},
     "latent size 8": {"latent_dim": 8},
     "latent size 24": {"latent_dim": 24},
@@ -75,7 +73,7 @@ def base(digit: int, out: Path):
         gan = DCGAN(data.image_shape)
         gan.train(data.train, epochs=GAN_EPOCHS, verbose=False)
         gan.save(folder / "gan")
-        fitted(AnoGAN(gan), data).calibrate(data.calibration).save(folder)
+        fitted(AnoGAN(gan, recipe="best"), data).calibrate(data.calibration).save(folder)
     return AnoGAN.load(folder)
 
 
@@ -87,7 +85,8 @@ def fitted(detector, data, **switches):
 
 def measure(variant: str, digit: int, out: Path) -> dict:
     """AUROC of score="best" by lambda, and of what it might look at instead."""
-    from anogan_lib import DCGAN, AnoGAN, metrics
+    from anogan_lib import DCGAN, AnoGAN
+    from anogan_lib.evaluation import metrics
 
     data, x, labels = images(digit)
     options = SEARCHES.get(variant, {})
@@ -96,14 +95,14 @@ def measure(variant: str, digit: int, out: Path) -> dict:
     elif variant in ENCODERS:
         base(digit, out)
         gan = DCGAN.load(out / "ablation" / f"as-it-is-{digit}" / "gan")
-        detector = fitted(AnoGAN(gan), data, **ENCODERS[variant])
+        detector = fitted(AnoGAN(gan, recipe="best"), data, **ENCODERS[variant])
     else:
         gan = DCGAN(data.image_shape, **GANS[variant])
         gan.train(data.train, epochs=GAN_EPOCHS, verbose=False)
-        detector = fitted(AnoGAN(gan), data)
+        detector = fitted(AnoGAN(gan, recipe="best"), data)
     if options:  # spreads of the same search
         x, labels = x[::3], labels[::3]
-        detector.spreads = type(detector.spreads).of(detector.invert(data.validation.images[::3], **options).losses)
+        detector.scores.learn(detector.invert(data.validation.images[::3], **options).losses)
     found = detector.invert(x, **options)
     told: dict = {"by_lam": {str(lam): metrics.auroc(labels, found.scores(lam, "best")) for lam in LAMS}}
     if variant == "as it is":
@@ -115,30 +114,33 @@ def other_scores(detector, data, found) -> dict[str, np.ndarray]:
     """What an anomaly score might be made of: each (N,)."""
     from scipy.ndimage import gaussian_filter
 
-    from anogan_lib import AnoGAN, scoring
+    from anogan_lib import AnoGAN
+    from anogan_lib.scores import local
 
     x, y = found.images, found.reconstruction
     normal = detector.invert(data.validation)
     mean, covariance = normal.z.mean(axis=0), np.cov(normal.z.T)
     away = found.z - mean
-    bare = AnoGAN(detector.gan)
-    bare.use(detector.generator, detector.encoder)
-    blocks = zip(("first", "last"), scoring.LOSSES["best"][1:], strict=True)
+    bare = AnoGAN(detector.gan, recipe="best")
+    bare.adopt(detector.generator, detector.encoder)
+    blocks = zip(("first", "last"), detector.scores["best"].needs[1:], strict=True)
     one_block = ("local_residual", "local_discrimination")
     return {
-        "best, what is usual left in": bare.standardise(data.validation).invert(x).scores(),
-        "best, D of the last block alone": sum(detector.spreads(name, found.losses[name]) for name in one_block),
+        "best, background left in": bare.standardise(data.validation).invert(x).scores(),
+        "best, D of the last block alone": sum(
+            detector.scores["best"].standardise(name, found.losses[name]) for name in one_block
+        ),
         "as in the paper: lambda 0.1, raw sums": found.scores(0.1, "paper"),
         "both sums standardised": found.scores(0.5, "standardised"),
         "R: sum of absolute differences": found.residual,
         "R: sum of squares": ((x - y) ** 2).sum(axis=(1, 2, 3)),
         "R: sum of squares, brightness and contrast taken out": (
-            (scoring.without_contrast(x) - scoring.without_contrast(y)) ** 2
+            (local.without_contrast(x) - local.without_contrast(y)) ** 2
         ).sum(axis=(1, 2, 3)),
         "R: 1 - SSIM": 1 - ssim(x, y),
-        "R: highest 16 pixels, brightness and contrast left in": scoring.top_mean(
-            np.abs(gaussian_filter(x - y, (0, scoring.SCORE_BLUR, scoring.SCORE_BLUR, 0))).squeeze(-1),
-            scoring.TOP,
+        "R: highest 16 pixels, brightness and contrast left in": local.top_mean(
+            np.abs(gaussian_filter(x - y, (0, local.SCORE_BLUR, local.SCORE_BLUR, 0))).squeeze(-1),
+            local.TOP,
         ),
         "D: sum of absolute differences": found.discrimination,
         **{f"D: of the {which} block alone, as best takes it": found.losses[name] for which, name in blocks},
@@ -205,9 +207,9 @@ def gather(out: Path) -> dict:
 
 def auroc(told: dict) -> float:
     """At the default lambda."""
-    from anogan_lib import scoring
+    from anogan_lib import scores
 
-    return told["by_lam"][str(scoring.DEFAULT_LAM["best"])]
+    return told["by_lam"][str(scores.default_lam("best"))]
 
 
 def table(told: dict) -> str:

@@ -11,9 +11,9 @@ import sys
 
 import numpy as np
 
-from anogan_lib import metrics
 from anogan_lib.datasets import hazelnut
 from anogan_lib.datasets.images import from_uint8
+from anogan_lib.evaluation import metrics
 from tests.benchmarks.apart import ROOT
 
 SEED = 2024  # the shipped nuts are of seed 0

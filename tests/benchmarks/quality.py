@@ -48,7 +48,7 @@ def gan_part(spec: str, data, seed: int, folder: Path) -> dict:
 
 
 def trained_gan(spec: str, data, seed: int, folder: Path):
-    """What `gan_part` left; made anew where its figures came from another machine."""
+    """What `gan_part` left; made again where its figures came from another machine."""
     from anogan_lib import DCGAN
 
     if not (folder / "gan").is_dir():
@@ -61,7 +61,7 @@ def detector_part(spec: str, data, seed: int, folder: Path) -> dict:
     from anogan_lib import AnoGAN
 
     gan, started = trained_gan(spec, data, seed, folder), time.perf_counter()
-    detector = AnoGAN(gan, seed=seed).fit(data, verbose=False)
+    detector = AnoGAN(gan, recipe="best", seed=seed).fit(data, verbose=False)
     fitted = round(time.perf_counter() - started, 1)
     detector.save(folder / "detector")
     found = detector.predict(data.test)
@@ -70,7 +70,7 @@ def detector_part(spec: str, data, seed: int, folder: Path) -> dict:
 
 def baselines_part(spec: str, data, seed: int, folder: Path) -> dict:
     """Nearest neighbours and PCA on raw and on unit-norm pixels; the best number of components by the test labels."""
-    from anogan_lib import baselines
+    from anogan_lib.evaluation import baselines
 
     train, test = data.train.images, data.test.images
     found = {}
@@ -90,12 +90,13 @@ def autoencoder_part(spec: str, data, seed: int, folder: Path) -> dict:
     import keras
 
     from anogan_lib import DCGAN
-    from anogan_lib.networks import build_encoder, build_generator
+    from anogan_lib.fast.encoder import build_encoder
+    from anogan_lib.paper.networks import build_generator
 
     settings = DCGAN(image_shape=data.image_shape, seed=seed).settings
     keras.utils.set_random_seed(seed)
-    encoder = build_encoder(data.image_shape, settings["latent_dim"], settings["width"])
-    decoder = build_generator(data.image_shape, settings["latent_dim"], settings["width"])
+    encoder = build_encoder(data.image_shape, settings.latent_dim, settings.width)
+    decoder = build_generator(data.image_shape, settings.latent_dim, settings.width)
     autoencoder = keras.Sequential([encoder, decoder])
     autoencoder.compile(keras.optimizers.Adam(1e-3), "mse", jit_compile=False)
     x = data.train.images
@@ -106,11 +107,12 @@ def autoencoder_part(spec: str, data, seed: int, folder: Path) -> dict:
 
 def paper_part(spec: str, data, seed: int, folder: Path) -> dict:
     """AnoGAN as published: 500 steps from a random start, lambda 0.1, raw sums; in the detector's DCGAN as trained."""
-    from anogan_lib import AnoGAN, inversion
+    from anogan_lib import AnoGAN
+    from anogan_lib.paper import search
 
-    detector = AnoGAN(trained_gan(spec, data, seed, folder), lam=0.1, score="paper", seed=seed)
+    detector = AnoGAN(trained_gan(spec, data, seed, folder), seed=seed)
     chosen = by_class(data.test, PAPER_IMAGES, seed)
-    found = detector.invert(chosen, **inversion.PAPER)
+    found = detector.invert(chosen, steps=search.PAPER.steps, step_size=search.PAPER.step_size)
     return figures(chosen, found.scores(), found.maps())
 
 
@@ -125,7 +127,7 @@ PARTS = {
 
 def figures(split, scores: np.ndarray, maps=None, intervals: bool = True) -> dict:
     """AUROC with its interval; where there are masks and maps, pixel AUROC and PRO; AUROC of each kind of defect."""
-    from anogan_lib import metrics
+    from anogan_lib.evaluation import metrics
 
     labels, kinds = split.labels, split.kinds
     found: dict = {"auroc": metrics.auroc(labels, scores), "test_images": len(labels)}

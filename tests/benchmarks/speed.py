@@ -4,11 +4,9 @@
 
 Measured are networks of the usual width (textbook.py), trained once on the shipped hazelnuts and kept, and then the
 ready detectors' own. A search's time is that in which *every* image reaches a loss no higher than the textbook loop
-ends with on it, or, "near", one within half a percent of it. Those that have reached it leave, the others start anew;
-of several numbers of steps the one with which all are there soonest is reported. Where the processor multiplies
-bfloat16 faster than float32, these searches make their steps in it; losses are float32's. The textbook loop runs whole
-once for each image; its further repetitions, whose steps all cost the same, are a fifth as long. On the ready networks
-its losses are those of the plain loop, which makes the same steps.
+ends with on it, or, "near", one within half a percent of it. Of several numbers of steps and restarts the quickest that
+reaches it is reported. The textbook loop runs whole once for each image; its further repetitions, whose steps all cost
+the same, are a fifth as long. On the ready networks its losses are those of the plain loop, which makes the same steps.
 """
 
 import argparse
@@ -24,10 +22,11 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
-from scipy.stats import spearmanr
 
-from anogan_lib import AnoGAN, cli, datasets, files, metrics
-from anogan_lib.encoder import train_encoder
+from anogan_lib import AnoGAN, datasets, saving
+from anogan_lib.cli import main as command_line
+from anogan_lib.datasets.base import epoch_batches
+from anogan_lib.fast.encoder import train_encoder
 from tests.benchmarks import textbook
 from tests.benchmarks.apart import ROOT
 
@@ -63,13 +62,13 @@ def usual_detector(folder: Path, data) -> AnoGAN:
     if not (folder / "dcgan.json").is_file():
         gan.train(data.train, epochs=epochs, batch_size=BATCH, checkpoint_dir=folder / "checkpoint")
         gan.save(folder)
-    gan.generator.load_weights(folder / "generator.keras")
+    gan.averaged.load_weights(folder / "generator.keras")
     gan.discriminator.load_weights(folder / "discriminator.keras")
-    detector = AnoGAN(gan, lam=LAM, score="paper")
+    detector = AnoGAN(gan, lam=LAM)
     if not encoder.is_file():
-        trained, *_ = train_encoder(gan, data.train, adapt=False, epochs=epochs, batch_size=BATCH)
+        trained, *_ = train_encoder(gan, data.train, adapt=False, patches=False, epochs=epochs, batch_size=BATCH)
         trained.save(encoder)
-    detector.use(gan.generator, keras.models.load_model(encoder, compile=False))
+    detector.adopt(gan.averaged, keras.models.load_model(encoder, compile=False))
     return detector
 
 
@@ -81,7 +80,7 @@ def peak_flops(dtype, size: int = 2048) -> float:
 
 
 class PeakMemory:
-    """`with PeakMemory() as memory: ...`; then memory.mb is the most this process held meanwhile (Linux; else None)."""
+    """`with PeakMemory() as memory: ...`; then memory.mb is the most this process held (Linux; else None)."""
 
     def __enter__(self):
         self._clear()
@@ -94,18 +93,17 @@ class PeakMemory:
 
     @staticmethod
     def _clear() -> None:
-        with contextlib.suppress(OSError):  # not Linux: no peak is told
+        with contextlib.suppress(OSError):  # not Linux: there is no peak
             Path("/proc/self/clear_refs").write_text("5")
 
 
 # ---- the searches, against each other
 
 
-def against_the_loops(detector, images, repeats: int, whole: bool, halves: bool) -> dict:
+def against_the_loops(detector, images, repeats: int, whole: bool) -> dict:
     """Every search on the same images. Times in milliseconds an image, spreads over the repetitions."""
     search, count = detector.search, len(images)
-    fastest = "bfloat16" if halves else "float32"  # of the steps; losses are float32's
-    z = search.start(1, "random", 0, detector.seed)
+    z = search.start(images[:1], 0, detector.seed)
     losses, times, memories, said = {}, {}, {}, {}
 
     def loop(kind, steps: int = textbook.STEPS) -> list[float]:
@@ -131,7 +129,7 @@ def against_the_loops(detector, images, repeats: int, whole: bool, halves: bool)
         for init in ("random", "encoder"):
             for name, tolerance in ((f"{init}_start_near", NEAR), (f"{init}_start", 0.0)):
                 goal = (1 + tolerance) * target
-                race = partial(invert, init, precision=fastest, goal=goal)
+                race = partial(invert, init)
                 plan, losses[name], reached = quickest(race, goal)
                 said[f"{name}_steps_and_starts"], said[f"{name}_reached"] = plan, reached
                 said[f"{name}_excess"] = float((losses[name] / target).max() - 1)
@@ -139,10 +137,6 @@ def against_the_loops(detector, images, repeats: int, whole: bool, halves: bool)
                 times[name] = repeated(partial(race, *plan), repeats if reached else 1)
         losses["default"], losses["encoder_only"] = invert("random", None), invert("encoder", 0)
         times["default"] = repeated(lambda: invert("random", None), repeats)
-        if halves:
-            half = partial(invert, "random", None, precision="bfloat16")
-            losses["default_bfloat16"] = half()
-            times["default_bfloat16"] = repeated(half, repeats)
         times["encoder_only"] = repeated(lambda: invert("encoder", 0), 5 * repeats)
     spread = {name: summary(1000 * np.array(values) / count) for name, values in times.items()}
     ms = {name: each["median"] for name, each in spread.items()}
@@ -150,7 +144,7 @@ def against_the_loops(detector, images, repeats: int, whole: bool, halves: bool)
     said |= {f"{name}_ratio": ms["textbook"] / ms[name] for name in ms}
     said |= {f"{name}_ratio_plain": ms["plain_loop"] / ms[name] for name in ("random_start", "random_start_near")}
     said |= {"peak_memory_mb": {name: each.mb for name, each in memories.items()}}
-    return said | {"losses": losses, "spread_ms": spread, "lanes": search.lanes, "precision": fastest}
+    return said | {"losses": losses, "spread_ms": spread, "lanes": detector.ways.lanes["random"].lanes}
 
 
 def quickest(invert, goal) -> tuple[tuple[int, int], list[float], bool]:
@@ -172,25 +166,6 @@ def quickest(invert, goal) -> tuple[tuple[int, int], list[float], bool]:
             tried.append((not there, spent if there else excess, (steps, starts), found))
     missed, _, plan, found = min(tried)
     return plan, found, not missed
-
-
-def half_precision(detector, split) -> dict:
-    """What steps in bfloat16 change of the default search from random starts, beside what another start changes."""
-    options = {"lam": LAM, "score": "paper", "init": "random"}
-    ways = {"float32": {}, "bfloat16": {"precision": "bfloat16"}, "float32, another start": {"seed": 1}}
-    said, first = {}, None
-    for name, way in ways.items():
-        detector.invert(split.images[:1], steps=1, **way, **options)  # the graphs
-        begun = time.perf_counter()
-        scores = detector.invert(split, **way, **options).scores()
-        first = scores if first is None else first
-        said[name] = {
-            "ms": 1000 * (time.perf_counter() - begun) / len(split),
-            "auroc": metrics.auroc(split.labels, scores),
-            "median_relative_difference": float(np.median(np.abs(scores / first - 1))),
-            "rank_correlation": float(spearmanr(scores, first).statistic),
-        }
-    return said
 
 
 # ---- where the time goes
@@ -227,22 +202,22 @@ def time_layer(layer, count: int, weights: bool) -> tuple[float, float]:
 
 def profile_search(detector, images) -> dict:
     """Where a search step's time goes, layer by layer, and the share of the machine's peak that it reaches."""
-    search = detector.search
-    x = np.repeat(images[:1], search.lanes, axis=0)
+    search, lanes = detector.search, detector.ways.lanes["random"].lanes
+    x = np.repeat(images[:1], lanes, axis=0)
     options = {"lam": LAM, "score": "paper", "init": "random"}
     detector.invert(x, steps=2, **options)
     few, many = (min(repeated(partial(detector.invert, x, steps=n, **options), 3)) for n in (5, 25))
     step = (many - few) / 20
     rows = []
     for layer in layers_with_kernel(search.generator, search.features):
-        forward, backward = time_layer(layer, search.lanes, weights=False)
+        forward, backward = time_layer(layer, lanes, weights=False)
         rows.append({"layer": layer.name, "forward_ms": 1000 * forward, "backward_ms": 1000 * backward})
-    work = 2 * search.lanes * sum(map(flops, layers_with_kernel(search.generator, search.features)))
-    peaks = {name: peak_flops(name) for name in ("float32", "bfloat16", "float16")}
+    work = 2 * lanes * sum(map(flops, layers_with_kernel(search.generator, search.features)))
+    peak = peak_flops("float32")
     inside = sum(row["forward_ms"] + row["backward_ms"] for row in rows)
     return {
-        "peak_share": work / step / peaks["float32"],
-        "matrix_product_gflops": {name: peak / 1e9 for name, peak in peaks.items()},
+        "peak_share": work / step / peak,
+        "matrix_product_gflops": peak / 1e9,
         "step_ms": 1000 * step,
         "gflop_in_a_step": work / 1e9,
         "convolutions_share": min(1.0, inside / (1000 * step)),
@@ -254,7 +229,7 @@ def profile_training(detector, data) -> dict:
     """Of a training step: the convolutions' share, each timed alone, and the share spent waiting for input."""
     gan = detector.gan
     waited = worked = 0.0
-    batches = chain.from_iterable(gan.epoch_batches(data.train, 32, epoch) for epoch in range(6))
+    batches = chain.from_iterable(epoch_batches(data.train, 32, 0, epoch) for epoch in range(6))
     for i in range(6):
         begun = time.perf_counter()
         batch = next(batches)
@@ -262,7 +237,7 @@ def profile_training(detector, data) -> dict:
         gan.train_step(batch)["g_loss"].numpy()
         if i:  # the first makes the graph
             waited, worked = waited + got - begun, worked + time.perf_counter() - got
-    g = [time_layer(layer, 32, True) for layer in layers_with_kernel(gan.trained)]
+    g = [time_layer(layer, 32, True) for layer in layers_with_kernel(gan.generator)]
     d = [time_layer(layer, 32, True) for layer in layers_with_kernel(gan.discriminator)]
     # G draws twice and learns once; D sees real, generated and again generated images, each with gradients.
     inside = sum(2 * f + b for f, b in g) + sum(3 * (f + b) for f, b in d)
@@ -290,7 +265,7 @@ def from_disk(detector_folder: Path, data, counts) -> dict:
                 os.link(photos[i % len(photos)], many / f"{i}.png")
             command = ["score", str(detector_folder), str(many), "--csv", str(many.with_suffix(".csv"))]
             with PeakMemory() as memory:
-                spent = seconds(lambda: cli.main(command))  # noqa: B023
+                spent = seconds(lambda: command_line(command))  # noqa: B023
             said[str(count)] = {"images_per_second": count / spent, "peak_memory_mb": memory.mb}
     return said
 
@@ -311,24 +286,17 @@ def main(argv=None) -> dict:
     said |= {"profile": profile_search(detector, images)}
     said["peak_share"] = said["profile"]["peak_share"]
     said |= {"training": profile_training(usual_detector(args.out.parent / "networks", data), data)}
-    peaks = said["profile"]["matrix_product_gflops"]
-    halves = peaks["bfloat16"] > peaks["float32"]  # elsewhere bfloat16 is put together from float32, and slow
-    said |= against_the_loops(detector, images, args.repeats, whole=True, halves=halves)
+    said |= against_the_loops(detector, images, args.repeats, whole=True)
     said["ready"] = {}
-    files.write_json(args.out, said)
+    saving.write_json(args.out, said)
     for name in args.ready:
         ready = AnoGAN.load(ROOT / "weights" / name)
         other = datasets.load(name.replace("-", ":"), size=ready.image_shape[:2])
         some = other.test.images[np.linspace(0, len(other.test) - 1, args.images).astype(int)]
-        said["ready"][name] = against_the_loops(ready, some, args.repeats, whole=False, halves=halves)
-        files.write_json(args.out, said)
-    if halves:
-        said["half_precision"] = half_precision(
-            AnoGAN.load(ROOT / "weights" / "hazelnut"), datasets.load("hazelnut").test
-        )
-        files.write_json(args.out, said)
+        said["ready"][name] = against_the_loops(ready, some, args.repeats, whole=False)
+        saving.write_json(args.out, said)
     said["folder"] = from_disk(ROOT / "weights" / "hazelnut", data, sorted({100, args.files}))
-    files.write_json(args.out, said)
+    saving.write_json(args.out, said)
     for name, part in {"usual networks": said, **said["ready"]}.items():
         print(f"\n{name}: milliseconds an image, and how many times faster than the textbook loop")
         for way, ms in part["spread_ms"].items():

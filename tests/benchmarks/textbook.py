@@ -8,7 +8,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from anogan_lib import DCGAN, latent
+from anogan_lib import DCGAN
+from anogan_lib.paper import prior
 
 IMAGE_SHAPE, LATENT_DIM, KERNEL = (64, 64, 3), 100, 5
 STEPS, LEARNING_RATE = 500, 1e-3  # as in the paper; Keras's own
@@ -38,10 +39,12 @@ def build_discriminator() -> keras.Model:
 def build_gan(seed: int = 0) -> DCGAN:
     """A DCGAN of these two networks. Its z is free, as the textbook's is: all searches look in the same space."""
     gan = DCGAN(IMAGE_SHAPE, LATENT_DIM, prior="normal", flips=True, seed=seed)
-    gan.trained, gan.generator, gan.discriminator = build_generator(), build_generator(), build_discriminator()
-    gan.generator.set_weights(gan.trained.get_weights())
-    gan.generator.trainable = False
-    gan.compile(keras.optimizers.Adam(2e-4, beta_1=0.5), keras.optimizers.Adam(2e-4, beta_1=0.5))
+    gan.generator, gan.averaged, gan.discriminator = build_generator(), build_generator(), build_discriminator()
+    gan.averaged.set_weights(gan.generator.get_weights())
+    gan.averaged.trainable = False
+    gan.d_optimizer, gan.g_optimizer = (keras.optimizers.Adam(2e-4, beta_1=0.5) for _ in range(2))
+    gan.d_optimizer.build(gan.discriminator.trainable_variables)
+    gan.g_optimizer.build(gan.generator.trainable_variables)
     return gan
 
 
@@ -49,7 +52,7 @@ class TextbookSearch:
     """The search as it is usually written: model.fit, 500 epochs of one step, z = Dense(z_0).
 
     The Dense layer begins as the identity, so that every search of the benchmark begins at the same z_0. Compiled once;
-    layer and optimiser begin anew for each image.
+    layer and optimiser begin again for each image.
 
     Args:
         search: G, f and the prior, as the library's own search has them.
@@ -59,9 +62,9 @@ class TextbookSearch:
     def __init__(self, search, weights):
         self.search = search
         search.generator.trainable = search.features.trainable = False
-        given = keras.Input((search.latent_dim,))
-        self.dense = layers.Dense(search.latent_dim, kernel_initializer="identity")
-        z = layers.Lambda(lambda z: latent.onto_prior(z, search.prior))(self.dense(given))
+        given = keras.Input((search.generator.input_shape[-1],))
+        self.dense = layers.Dense(search.generator.input_shape[-1], kernel_initializer="identity")
+        z = layers.Lambda(lambda z: prior.onto_prior(z, search.prior))(self.dense(given))
         y = search.generator(z, training=False)
         self.model = keras.Model(given, [y, search.features(y, training=False)])
 
@@ -76,7 +79,7 @@ class TextbookSearch:
 
     def run(self, x, z, steps: int = STEPS) -> float:
         """The objective after `steps` steps for one image x (1, H, W, C) from z (1, latent_dim)."""
-        _begin_anew(self.variables, self.fresh)
+        _begin_again(self.variables, self.fresh)
         wanted = [x, self.search.features(x, training=False)]
         self.model.fit(z, wanted, batch_size=1, epochs=steps, verbose=0)
         return float(self.model.evaluate(z, wanted, verbose=0, return_dict=True)["loss"])
@@ -86,7 +89,7 @@ class PlainSearch:
     """The same search, step for step, without Keras's loop: one tf.function, called 500 times."""
 
     def __init__(self, search, weights):
-        self.search, size = search, search.latent_dim
+        self.search, size = search, search.generator.input_shape[-1]
         self.kernel, self.bias = tf.Variable(tf.eye(size)), tf.Variable(tf.zeros(size))
         self.adam = keras.optimizers.Adam(LEARNING_RATE)
         self.adam.build([self.kernel, self.bias])
@@ -94,8 +97,8 @@ class PlainSearch:
         self.fresh = [variable.numpy() for variable in self.variables]
 
         def objective(x, feature_x, given):
-            z = latent.onto_prior(given @ self.kernel + self.bias, search.prior)
-            return tf.reduce_sum(search.objective(x, feature_x, z, weights))
+            z = prior.onto_prior(given @ self.kernel + self.bias, search.prior)
+            return tf.reduce_sum(search.loss(x, feature_x, z, weights))
 
         @tf.function(jit_compile=False)
         def step(x, feature_x, given):
@@ -107,13 +110,13 @@ class PlainSearch:
         self.step, self.objective = step, objective
 
     def run(self, x, z, steps: int = STEPS) -> float:
-        _begin_anew(self.variables, self.fresh)
+        _begin_again(self.variables, self.fresh)
         feature_x = self.search.features(x, training=False)
         for _ in range(steps):
             self.step(x, feature_x, z)
         return float(self.objective(x, feature_x, z))
 
 
-def _begin_anew(variables, values) -> None:
+def _begin_again(variables, values) -> None:
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)

@@ -12,6 +12,12 @@ WIDTHS = (480, 1200)
 THEMES = ("light", "dark")
 PATIENCE = 300_000  # ms for a notebook to run; its kernel loads TensorFlow and shares the machine
 
+
+def notebook(title: str) -> str:
+    """The file name of a notebook, whatever its number in the series."""
+    return next((ROOT / "notebooks").glob(f"[0-9]*_{title}.ipynb")).name
+
+
 # A notebook of all six views, each the last line of its cell.
 SET_UP = """
 import numpy as np

@@ -3,7 +3,7 @@
 A key is pressed on the slider. The time runs from `event.timeStamp` of its `input` event until the view has drawn and
 the canvases' pixels have been read, which ends all drawing that was put off; that they changed is then looked at,
 pixel by pixel. Beside it what a student would otherwise write: an `ipywidgets.Image` whose value the kernel sets, and a
-matplotlib figure drawn anew, from the key to the new picture decoded. On a quiet machine a view answers within 8 ms;
+matplotlib figure drawn again, from the key to the new picture decoded. On a quiet machine a view answers within 8 ms;
 what is asserted is a ratio of one run, since machines are not quiet. Then what Python answers: a painted stroke, from
 the lift of the brush to the verdict; and the share of its time that a training spends on being watched.
 """
@@ -16,7 +16,7 @@ import statistics
 import pytest
 from laboratory import ROOT, SET_UP
 from laboratory import VIEWS as ALL
-from test_live_views_in_browser import ready, stroke, waited
+from test_live_views_in_browser import prepared, stroke, waited
 
 REPEATS = 50
 FASTER = 5  # times, than what the kernel draws
@@ -36,15 +36,15 @@ VIEWS = {
 PLAIN = """
 import io, ipywidgets
 from PIL import Image
-from anogan_lib import figures
-frames = [Image.fromarray(figures.rgb(each)).resize((320, 320)) for each in detector.gan.sample(100)]
+from anogan_lib import pictures
+frames = [Image.fromarray(pictures.rgb(each)).resize((320, 320)) for each in detector.gan.sample(100)]
 def frame(i):
     file = io.BytesIO()
     frames[i].save(file, "PNG")
     return file.getvalue()
 def redraw(i):
     scores = (1 - i / 99) * found.residual + i / 99 * found.discrimination
-    return figures.score_distributions(scores, data.test.labels)._repr_png_()
+    return pictures.score_distributions(scores, data.test.labels)._repr_png_()
 def answered(draw):
     slider, shown = ipywidgets.IntSlider(max=99), ipywidgets.Image(value=draw(0))
     slider.observe(lambda change: setattr(shown, "value", draw(change["new"])), "value")
@@ -162,7 +162,7 @@ def test_what_the_kernel_draws_takes_longer(book, name):
 
 def test_a_walk_in_hand(book):
     view = book.view("Walk through latent space")
-    ready(book, view, "Direction 1")
+    prepared(book, view, "Direction 1")
     view.evaluate(WATCH_WORDS, "input")
     with book.busy():
         timed(book, "walk, kernel busy")

@@ -1,8 +1,9 @@
-"""Training, the residual, walks and painted defects, worked as a person works them, in the notebooks 2 and 5."""
+"""Training, the residual, walks and painted defects, worked as a person works them, in the notebooks that show them."""
 
 import re
 
 import pytest
+from laboratory import notebook
 from test_views_in_browser import CANVAS, agrees, caption, drag
 
 
@@ -19,13 +20,13 @@ def letters_do_nothing_to_the_cells(book) -> None:
     assert book.count() == before
 
 
-# ---- notebook 2: training
+# ---- dcgan_training
 
 
 @pytest.fixture(scope="module")
 def training(lab, chromium):
-    """Notebook 2, its cells sent to the kernel one after the other; one of them waits until the training is done."""
-    book = lab.open(chromium, "02_dcgan_training.ipynb")
+    """The notebook on training; one of its cells waits until the training is done."""
+    book = lab.open(chromium, notebook("dcgan_training"))
     book.run(wait=False)
     yield book, book.view("Training of the DCGAN")
     assert book.complaints == []
@@ -71,12 +72,12 @@ def test_the_trainings_buttons_by_keyboard(training):
     waited(book, view, "Stopped after step", 20_000)
 
 
-# ---- notebook 5: residual, walk, painter
+# ---- visualization: residual, walk, painter
 
 
 @pytest.fixture(scope="module")
 def pictures(lab, chromium):
-    book = lab.open(chromium, "05_visualization.ipynb")
+    book = lab.open(chromium, notebook("visualization"))
     book.run()
     yield book
     assert book.complaints == []
@@ -120,7 +121,7 @@ def test_cut_off_leaves_fewer_pixels(residual):
     assert above[0] == 100 and above[0] > above[1] > above[2]
 
 
-def test_pointer_and_arrow_keys_tell_a_pixel(residual):
+def test_pointer_and_arrow_keys_describe_a_pixel(residual):
     book, view = residual
     cells, picture = book.count(), view.locator("canvas").first
     picture.scroll_into_view_if_needed()
@@ -164,7 +165,7 @@ print(a.get("control") == {c!r} and others(a["position"], a["between"], a["mix"]
 """
 
 
-def ready(book, view, name: str):
+def prepared(book, view, name: str):
     """A slider in hand: focused, and its pictures computed ahead."""
     slider = view.get_by_role("slider", name=re.compile(name))
     slider.focus()
@@ -177,7 +178,7 @@ def ready(book, view, name: str):
 def test_a_direction_is_walked_and_the_picture_follows(walk):
     book, view = walk
     picture = view.locator("canvas").first
-    slider = ready(book, view, "Direction 1")
+    slider = prepared(book, view, "Direction 1")
     seen = [picture.evaluate(CANVAS)]
     for share in (0.75, 1.0, 0.0):
         drag(book.page, slider, share)
@@ -195,7 +196,7 @@ def test_from_one_image_to_another(walk):
     view.get_by_role("combobox", name="From").select_option(index=3)
     view.get_by_role("combobox", name="To").select_option(index=9)
     waited(book, view, r"image 3 \(good\)")
-    slider = ready(book, view, "On the way")
+    slider = prepared(book, view, "On the way")
     book.page.keyboard.press("End")
     assert "G(z) at image 9 (good)" in caption(view)
     book.page.keyboard.press("Home")
@@ -213,7 +214,7 @@ def test_from_one_image_to_another(walk):
 def test_a_slider_in_hand_is_answered_by_the_browser_alone(walk):
     book, view = walk
     picture = view.locator("canvas").first
-    ready(book, view, "Direction 2")
+    prepared(book, view, "Direction 2")
     seen = []
     with book.busy():
         for _ in range(15):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from anogan_lib import report
+from anogan_lib.pictures import report
 
 
 @pytest.fixture

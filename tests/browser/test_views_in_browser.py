@@ -1,13 +1,13 @@
-"""The search and lambda, worked as a person works them, in the notebooks 3 and 4; pages that need no kernel."""
+"""The search and lambda, worked as a person works them, in the notebooks that show them; pages without a kernel."""
 
 import re
 import time
 
 import pytest
-from laboratory import Notebook
+from laboratory import Notebook, notebook
 
 CANVAS = "canvas => canvas.toDataURL()"
-SEARCH, LAMBDA = "03_latent_inverse_mapping.ipynb", "04_scores_and_thresholds.ipynb"
+SEARCH, LAMBDA = notebook("latent_inverse_mapping"), notebook("scores_and_thresholds")
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def drag(page, slider, to: float) -> None:
     page.mouse.up()
 
 
-# ---- notebook 3: the search
+# ---- latent_inverse_mapping: the search
 
 
 def test_dragging_through_the_search_changes_pictures_curves_and_words(search, last):
@@ -108,7 +108,7 @@ def test_buttons_play_pause_and_step(search, last):
     view.get_by_role("button", name="Last step").click()
     assert last in caption(view)
     drag(book.page, view.get_by_role("slider", name="Speed", exact=True), 1.0)
-    view.get_by_role("button", name="Play the search").click()  # from the end it begins anew, and ends by itself
+    view.get_by_role("button", name="Play the search").click()  # from the end it begins again, and ends by itself
     view.get_by_role("button", name="Play the search").wait_for()
     assert last in caption(view)
     agrees(book, view, "stepper")
@@ -179,7 +179,7 @@ def test_stepping_goes_on_while_the_kernel_is_busy(search):
     agrees(book, view, "stepper")  # it is told when it has time
 
 
-# ---- notebook 4: lambda
+# ---- scores_and_thresholds: lambda
 
 
 def test_dragging_lambda_moves_threshold_counts_and_ranking(lambdas):
@@ -245,16 +245,16 @@ def test_a_click_on_the_gallery_opens_the_image_in_the_stepper(lambdas):
     )
 
 
-def test_searching_anew_shows_the_difference(lambdas):
+def test_searching_again_shows_the_difference(lambdas):
     book, view = lambdas
     view.get_by_role("slider", name="Lambda", exact=True).focus()
     book.page.keyboard.press("Home")
-    view.get_by_role("button", name="Search anew at this lambda").click()
-    said = view.get_by_text("Searched anew at lambda 0")
+    view.get_by_role("button", name="Search again at this lambda").click()
+    said = view.get_by_text("Searched again at lambda 0")
     said.wait_for(timeout=240_000)
-    anew, weighed = (float(each) for each in re.findall(r"(?:AUROC|re-weighted:) (\d\.\d+)", said.inner_text()))
-    assert [anew, weighed] == eval(
-        book.ask("print([round(explorer.anew[k], 3) for k in ('auroc', 'auroc_reweighted')])")
+    again, weighed = (float(each) for each in re.findall(r"(?:AUROC|re-weighted:) (\d\.\d+)", said.inner_text()))
+    assert [again, weighed] == eval(
+        book.ask("print([round(explorer.searched[k], 3) for k in ('auroc', 'auroc_reweighted')])")
     )
 
 

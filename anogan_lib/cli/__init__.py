@@ -1,0 +1,5 @@
+"""The command line: `anogan demo`, `train`, `score`, `evaluate`, `data`."""
+
+from anogan_lib.cli.main import main
+
+__all__ = ["main"]

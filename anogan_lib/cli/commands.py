@@ -1,0 +1,263 @@
+"""The commands, each a short walk through the library.
+
+What is heavy is imported inside the commands, so that a mistake in the options is reported at once.
+"""
+
+import json
+import time
+import zipfile
+from pathlib import Path
+
+from anogan_lib import datasets, saving
+from anogan_lib.cli import files, tables
+from anogan_lib.datasets import AnomalyDataset, Split, places
+from anogan_lib.datasets.base import labelled
+from anogan_lib.evaluation import thresholds
+
+SHOWN = (("good", 0), ("hole", 1), ("crack", 1), ("cut", 1), ("print", 1), ("hole", 4))  # in the demo's overview
+RESULTS = ("auroc", "average_precision", "pixel_auroc", "accuracy", "trivial_accuracy", "false_alarm_rate", "hit_rate")
+RESULTS += ("baselines",)  # the figures of an evaluation that go on the card
+SETTINGS = ("threshold", "false_alarm_rate", "lam", "score", "steps", "recipe")  # beside the rows in --json FILE
+UNREADABLE = (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile)  # raised for damaged files
+
+
+def demo(args) -> None:
+    """Find defects on built-in data with a trained detector."""
+    import numpy as np
+    from tqdm import tqdm
+
+    from anogan_lib import AnoGAN, pictures
+    from anogan_lib.cli.overlays import Pictures
+    from anogan_lib.pictures import report
+
+    out = Path("results/demo")
+    detector = AnoGAN.load(places.root() / "weights" / "hazelnut")
+    data = datasets.load("hazelnut", size=detector.image_shape[:2])
+    test = data.test
+    print(f"{len(test)} test images of rendered hazelnuts, none of which the detector was trained on")
+    found = detector.predict(test, progress=True)
+    evaluation = detector.evaluate(data, found)
+    _write_evaluation(evaluation, out / "evaluation.json", out / "scores.csv")
+    report.write(out / "report.html", detector, data, evaluation, found)
+    print(f"\n{evaluation}\n")
+    each = Pictures(out, detector)
+    for i, name in enumerate(tqdm(test.names, "pictures", unit="image")):
+        each.write(Path(name), test.images[i], found, i)
+    chosen = [int(np.flatnonzero(test.kinds == kind)[i]) for kind, i in SHOWN]
+    scale = {"vmax": detector.map_scale, "cut_off": detector.map_scale / 2, "opacity": 0.9}
+    overlays = [pictures.overlay_image(test.images[i], found.maps[i], **scale) for i in chosen]
+    rows = [test.images[chosen], found.reconstruction[chosen], datasets.images.from_uint8(np.stack(overlays))]
+    titles = [kind for kind, _ in SHOWN] + ["G(z)"] * len(SHOWN) + [f"A(x) = {found.scores[i]:.1f}" for i in chosen]
+    pictures.image_grid(np.concatenate(rows), titles, columns=len(SHOWN)).savefig(out / "overview.png")
+    pictures.score_distributions(found.scores, test.labels, detector.threshold).savefig(out / "scores.png")
+    print(f"in {out}/: report.html (all of it on one page), overview.png (image, similar image, anomalies),")
+    print("scores.png, test/ (each image by itself), scores.csv, evaluation.json")
+
+
+def train(args) -> None:
+    """Train a DCGAN on normal images, fit a detector, save both with a card."""
+    out, checkpoint = Path(args.out), Path(args.out) / "checkpoint"
+    finished, begun = (out / "detector.json").is_file(), checkpoint.is_dir()
+    if (finished or begun) and not args.resume:
+        what = "a detector" if finished else "an unfinished training"
+        raise ValueError(f"{out} already holds {what}; continue it with --resume, or choose another --out.")
+    if finished and not begun:
+        raise ValueError(f"{out} holds a detector but no checkpoint to continue from; choose another --out.")
+    if args.epochs is not None and args.epochs < 1:
+        raise ValueError(f"--epochs is at least 1; leave it out for about 6,000 steps. Received: {args.epochs}")
+    if args.seed < 0:
+        raise ValueError(f"--seed is a whole number, 0 or more. Received: {args.seed}")
+
+    from anogan_lib import DCGAN, AnoGAN
+
+    data = datasets.load(args.data, size=args.size)
+    print(data.summary())
+    thresholds.conformal(range(len(data.calibration)), args.false_alarm_rate)  # refused now, not after training
+    if len(data.validation) < 2:  # one image has no spread
+        count = len(data.train) + len(data.validation) + len(data.calibration)
+        raise ValueError(f"Too few normal images to train a detector: at least 15 are wanted. Received: {count}.")
+    data.validation.images, data.calibration.images  # noqa: B018 - read now: a damaged file is reported before training
+    gan = DCGAN(data.image_shape, latent_dim=args.latent_dim, width=args.width, flips=args.flips, seed=args.seed)
+    _check_same_images(checkpoint / "images.json", data)
+    history = gan.train(data.train, epochs=args.epochs, checkpoint_dir=checkpoint)
+    started = time.perf_counter()
+    detector = AnoGAN(gan, recipe=args.recipe, seed=args.seed).fit(data, args.false_alarm_rate)
+    card = {
+        "data": args.data,
+        "description": data.description,
+        "command": args.command,
+        "recipe": detector.recipe,
+        "image_shape": list(data.image_shape),
+        "images": {name: len(getattr(data, name)) for name in ("train", "validation", "calibration", "test")},
+        "seed": args.seed,
+        "epochs": len(history["d_loss"]),
+        "minutes": round((sum(history["seconds"]) + time.perf_counter() - started) / 60, 1),
+        "threshold": float(detector.threshold),
+        "results": {},
+    }
+    detector.save(out, card=card)  # before the evaluation, which may fail or be interrupted
+    if len(set(data.test.labels)) == 2:
+        evaluation = detector.evaluate(data, progress=True)
+        figures = evaluation.to_dict()
+        card["results"] = {name: figures[name] for name in RESULTS if figures.get(name) is not None}
+        detector.save(out, card=card)
+        print(f"\n{evaluation}\n")
+    print(f"detector in {out}/, threshold {detector.threshold:.4g}; use it with: anogan score {out} PATH...")
+
+
+def score(args) -> None:
+    """Score images as they are read, and write a row for each at once."""
+    from anogan_lib.cli import overlays
+
+    if args.resume and not args.csv:
+        raise ValueError("--resume continues a table of scores: name it with --csv FILE.")
+    files.check_places(args.csv, args.json)
+    found_files = list(files.find(args.paths))
+    detector = _load_detector(args, args.steps, args.false_alarm_rate)
+    pictures = overlays.Pictures(args.overlays, detector) if args.overlays else None
+    rows = tables.resume(args.csv, detector) if args.resume else []
+    before = {row["name"] for row in rows}
+    for file, name in found_files if pictures else ():
+        if file.as_posix() in before:
+            pictures.name(name)
+    found_files = [(file, name) for file, name in found_files if file.as_posix() not in before]
+    scores, anomalous = [row["score"] for row in rows], sum(row["verdict"] == "anomalous" for row in rows)
+    try:
+        for batch, images in files.read_batches(found_files, detector.image_shape):
+            found = detector.predict(images)
+            names = [file.as_posix() for file, _ in batch]
+            kinds, labels = zip(*(files.kind_of(file, args.paths) for file, _ in batch), strict=True)
+            some = tables.rows(found, names, kinds, labels)
+            for i, (_, name) in enumerate(batch if pictures else ()):  # before their rows, which --resume relies on
+                pictures.write(name, images[i], found, i)
+            if args.csv:
+                tables.write(args.csv, some, append=bool(scores))  # without a score, an earlier file stays as it is
+            else:
+                tables.show(some, header=not scores)
+            scores += [row["score"] for row in some]
+            anomalous += int(found.verdicts.sum())
+            if args.json:  # the only result that needs all rows at once
+                rows += some
+    finally:  # after an interruption, too
+        if args.json and rows:
+            settings = {name: getattr(detector, name) for name in SETTINGS}
+            saving.write_json(args.json, settings | {"images": rows})
+    if not scores:
+        raise ValueError("Nothing could be scored: not one image could be read.")
+    if len(scores) >= thresholds.ENOUGH_FOR_DRIFT:
+        p, drift = detector.drift(scores)
+        if p < thresholds.DRIFT_LEVEL:
+            files.complain(f"note: {drift}")
+    verdict = f"{len(scores)} images, {anomalous} anomalous (score above {detector.threshold:.4g})"
+    written = "".join(f"; {path}" for path in (args.csv, args.json, args.overlays) if path)
+    print(f'{verdict}, recipe "{detector.recipe}"{written}')
+
+
+def evaluate(args) -> None:
+    """Measure how good the detector is on labelled images, with the baselines beside it."""
+    from anogan_lib.pictures import report
+
+    files.check_places(args.json, args.csv, args.report)
+    detector = _load_detector(args)
+    data, left_out = _data_to_test(detector, args.data)
+    prediction = detector.predict(labelled(data), progress=True)
+    evaluation = detector.evaluate(data, prediction)
+    evaluation.left_out = left_out
+    print(evaluation)
+    _write_evaluation(evaluation, args.json, args.csv)
+    if args.report:
+        report.write(args.report, detector, data, evaluation, prediction)
+
+
+def data(args) -> None:
+    """Show what is in a data set; with --out, write it as folders."""
+    found = datasets.load(args.data)
+    print(found.summary())
+    if args.out:
+        datasets.write(found, args.out)
+        print(f"\nwritten to {args.out}/, which is a DATA as well")
+
+
+def _load_detector(args, steps: int | None = None, false_alarm_rate: float | None = None):
+    """Load a detector and change what the options say."""
+    from anogan_lib import AnoGAN
+
+    try:
+        detector = AnoGAN.load(args.detector, score=args.score)
+    except FileNotFoundError:
+        raise
+    except UNREADABLE as error:
+        raise ValueError(f"The detector in {args.detector} cannot be read: {error!r}") from error
+    if args.lam is not None:
+        detector.lam = args.lam
+    if steps is not None and steps != detector.steps:
+        lam, score, detector = detector.lam, detector.score, AnoGAN.load(args.detector, steps=steps)
+        _calibrate_again(detector)  # it searches for its own lambda and score; the options' weigh what is found
+        detector.lam, detector.score = lam, score
+    if false_alarm_rate is not None:
+        detector.false_alarm_rate = false_alarm_rate
+    detector.threshold  # noqa: B018 - raises where a calibration is missing, or too small for the rate
+    return detector
+
+
+def _calibrate_again(detector) -> None:
+    """Standardise and calibrate for another number of steps, on the detector's own images.
+
+    Raises:
+        ValueError: these images cannot be loaded, or have changed.
+    """
+    need = f"With --steps {detector.steps} the detector has to be calibrated again on its own images"
+    spec, wanted = detector.card.get("data"), detector.split_digests.get("calibration")
+    if not spec or not wanted:
+        raise ValueError(f"{need}, and it does not say which those are; leave out --steps.")
+    try:
+        data = datasets.load(spec, size=detector.image_shape[:2], channels=detector.image_shape[2])
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{need}, and {spec} cannot be loaded: {error}") from None
+    if data.calibration.digests() != list(wanted.values()):
+        raise ValueError(f"{need}, and {spec} no longer gives the same images; leave out --steps, or train again.")
+    detector.standardise(data.validation).calibrate(data.calibration, detector.false_alarm_rate)
+    files.complain(f"note: calibrated again for {detector.steps} steps, on {len(data.calibration)} images of {spec}.")
+
+
+def _data_to_test(detector, spec: str) -> tuple[AnomalyDataset | Split, int]:
+    """Load all labelled images of a data set, and leave out those that the detector has learned from.
+
+    Returns:
+        The data set that the detector was made from, with every other image in its test split; or else one Split. And
+        how many images were left out.
+    """
+    if not detector.split_digests:  # saved by an earlier version, which kept no record
+        return datasets.load(spec, size=detector.image_shape[:2], channels=detector.image_shape[2]), 0
+    images = datasets.labelled_folder(spec, size=detector.image_shape[:2], channels=detector.image_shape[2])
+    unseen, digests = detector.unseen(images), images.digests()
+    if not len(unseen):
+        raise ValueError(f"The detector has learned from every image of {spec}: evaluate it on others.")
+    data, left_out = images[unseen], len(images) - len(unseen)
+    known = [set(detector.split_digests.get(name, {}).values()) for name in ("train", "validation", "calibration")]
+    rows = [[i for i, digest in enumerate(digests) if digest in part] for part in known]
+    if all(rows):
+        train, validation, calibration = (images[part] for part in rows)
+        data.reference = train
+        data = AnomalyDataset(spec, detector.card.get("description", ""), train, validation, calibration, data)
+    return data, left_out
+
+
+def _write_evaluation(evaluation, json_path, csv_path) -> None:
+    if json_path:
+        saving.write_json(json_path, evaluation.to_dict())
+    if csv_path:
+        tables.write(csv_path, tables.rows(evaluation, evaluation.names, evaluation.kinds, evaluation.labels))
+
+
+def _check_same_images(record: Path, data: AnomalyDataset) -> None:
+    """Record the images of a new training. Raises ValueError where the record of an earlier one holds others."""
+    images = [dict(zip(part.names.tolist(), part.digests(), strict=True)) for part in (data.train, data.calibration)]
+    if not record.is_file():
+        return saving.write_json(record, {"data": data.name, "images": images})
+    begun = json.loads(record.read_text(encoding="utf-8"))
+    if begun["images"] != images:
+        raise ValueError(
+            f"The training in {record.parent} was begun on other images: {len(begun['images'][0])} of {begun['data']}. "
+            f"Choose another --out. Received: {len(data.train)} of {data.name}."
+        )

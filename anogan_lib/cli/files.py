@@ -1,0 +1,118 @@
+"""Images on their way into the command line: which files there are, their labels, batches of them."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from anogan_lib.datasets.images import natural_key, read_image
+
+BATCH = 64  # images that are read, scored and written together
+
+
+def complain(error: Exception | str) -> None:
+    """Print one line on standard error, clear of any progress bar."""
+    if isinstance(error, OSError) and error.strerror:
+        error = f"{error.filename or 'a file'}: {error.strerror}"
+    sentence = " ".join(str(error).split()) or type(error).__name__
+    tqdm.write(f"anogan: {sentence}", file=sys.stderr)
+
+
+def find(paths: Iterable[str]) -> Iterator[tuple[Path, Path]]:
+    """Yield every file of `paths` once, with a name for its pictures; folders are searched with all below them."""
+    paths = [Path(path) for path in paths]
+    several = sum(path.is_dir() for path in paths) > 1
+    seen = set()
+    for path in paths:
+        folder = path if path.is_dir() else path.parent
+        found = _inside(path) if path.is_dir() else [path]
+        if not found:
+            complain(f"{path} holds no files.")
+        for file in found:
+            if file.resolve() not in seen:
+                seen.add(file.resolve())
+                name = file.relative_to(folder)
+                # With several folders, the folder's own name keeps their pictures apart.
+                yield file, Path(path.resolve().name) / name if path.is_dir() and several else name
+
+
+def _inside(folder: Path) -> list[Path]:
+    """List the files in a folder and below it, in natural order, without hidden ones and masks (ground_truth folders).
+
+    Links are followed, and no folder is visited twice.
+    """
+    seen, found = set(), []
+    for place, below, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        below[:] = [] if real in seen else [name for name in below if name[0] != "." and name != "ground_truth"]
+        if real not in seen:
+            seen.add(real)
+            found += [Path(place, name) for name in names if name[0] != "."]
+    found = [file for file in found if file.is_file()]
+    return sorted(found, key=lambda file: [natural_key(part) for part in file.parts])
+
+
+def kind_of(file: Path, paths: Iterable[str]) -> tuple[str | None, int | None]:
+    """Read kind and label of an image from its folder.
+
+    A folder named good holds normal images. Another folder is a kind of defect only where it is part of a data set:
+    test/<kind> beside test/good or train/good, or <kind> beside good where `paths`, those of the command line, name the
+    folder that holds both. (After `anogan train photos/good`, photos/new is no kind of defect.)
+
+    Returns:
+        ("good", 0), (kind of defect, 1), or (None, None) where nothing is known.
+    """
+    folder = _absolute(file).parent
+    above = folder.parent
+    if folder.name == "good":
+        return "good", 0
+    if above.name == "test":
+        in_data_set = (above / "good").is_dir() or (above.parent / "train" / "good").is_dir()
+    else:
+        in_data_set = (above / "good").is_dir() and above in map(_absolute, paths)
+    return (folder.name, 1) if in_data_set and folder.name not in ("train", "test") else (None, None)
+
+
+def _absolute(path) -> Path:
+    return Path(os.path.abspath(path))  # where a link lies, not where it leads
+
+
+def read_batches(files: list, image_shape) -> Iterator[tuple[list, np.ndarray]]:
+    """Yield (files, images (n, H, W, C)) of those files that can be read, and read the next batch meanwhile.
+
+    `files` are what `find` yields. A line on standard error names each file that cannot be read.
+    """
+
+    def read(file: tuple[Path, Path]):
+        try:
+            return read_image(file[0], image_shape)
+        except (OSError, ValueError) as error:
+            return error
+
+    with ThreadPoolExecutor(4) as pool, tqdm(total=len(files), unit="image", desc="scoring") as bar:
+        batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
+        ahead = pool.map(read, files[:BATCH])
+        for batch, following in pairwise([*batches, []]):
+            images, ahead = list(ahead), pool.map(read, following)
+            for error in images:
+                if isinstance(error, Exception):
+                    complain(error)
+            good = [i for i, image in enumerate(images) if not isinstance(image, Exception)]
+            if good:
+                yield [batch[i] for i in good], np.stack([images[i] for i in good])
+            bar.update(len(batch))
+
+
+def check_places(*paths) -> None:
+    """Check the files to be written before any work. Raises ValueError if one is a folder, or two are the same."""
+    paths = [os.path.abspath(path) for path in paths if path]
+    for path in paths:
+        if os.path.isdir(path):
+            raise ValueError(f"{path} is a folder; name a file to be written.")
+        if paths.count(path) > 1:
+            raise ValueError(f"{path} is named for two results; give each a file of its own.")

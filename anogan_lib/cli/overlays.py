@@ -1,0 +1,47 @@
+"""Pictures of scored images."""
+
+import os
+from pathlib import Path
+
+from PIL import Image
+
+from anogan_lib import pictures
+
+SMALLEST = 256  # pixels of an overlay's longer side; smaller overlays are enlarged by a whole factor
+LONGEST_NAME = 230  # bytes; with an ending it must not exceed 255
+
+
+class Pictures:
+    """Write two files for each image: image, G(z) and anomalies side by side, NAME.png, and NAME_overlay.png.
+
+    All pictures share the detector's colour scale, so those of different runs can be compared.
+    """
+
+    def __init__(self, folder, detector):
+        self.folder, self.used = Path(folder), set()
+        self.threshold, self.vmax = detector.threshold, detector.map_scale
+
+    def name(self, name: Path) -> str:
+        """Reserve a name that differs from all before: a.png and a.jpg become a and a-2."""
+        name = name.with_suffix("")
+        if len(os.fsencode(name.name)) > LONGEST_NAME:
+            name = name.with_name(os.fsencode(name.name)[:LONGEST_NAME].decode(errors="ignore"))
+        stem = free = name.as_posix()
+        count = 1
+        while {free, f"{free}_overlay"} & self.used:
+            count += 1
+            free = f"{stem}-{count}"
+        self.used |= {free, f"{free}_overlay"}
+        return free
+
+    def write(self, name: Path, image, found, i: int) -> None:
+        """Write both pictures of image (H, W, C), which is the i-th of the Prediction `found`."""
+        name = self.name(name)
+        path = self.folder / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scale = {"vmax": self.vmax, "threshold": self.threshold}
+        pictures.comparison(image, found.reconstruction[i], found.maps[i], found.scores[i], **scale).savefig(path)
+        overlay = Image.fromarray(pictures.overlay_image(image, found.maps[i], vmax=self.vmax))
+        factor = max(1, SMALLEST // max(overlay.size))
+        overlay = overlay.resize((overlay.width * factor, overlay.height * factor), Image.Resampling.NEAREST)
+        overlay.save(self.folder / f"{name}_overlay.png")

@@ -1,0 +1,95 @@
+"""Tables of scores: rows, a CSV file that can be continued, a printed table."""
+
+import csv
+import io
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+
+from anogan_lib.datasets.images import read_image
+
+COLUMNS = ("name", "score", "p_value", "verdict", "residual", "discrimination", "kind", "label")
+NUMBERS = ("score", "p_value", "residual", "discrimination")
+VERDICTS = ("normal", "anomalous")
+
+
+def rows(found, names, kinds, labels) -> list[dict]:
+    """Make a row for each image of a Prediction or an Evaluation; kinds and labels may be None, as may each of them."""
+    verdicts = [VERDICTS[int(verdict)] for verdict in found.verdicts]
+    columns = (names, found.scores, found.p_values, verdicts, found.residual, found.discrimination, kinds, labels)
+    plain = ([None] * len(names) if each is None else np.array(each, object).tolist() for each in columns)
+    return [dict(zip(COLUMNS, row, strict=True)) for row in zip(*plain, strict=True)]
+
+
+def write(path, some: list[dict], append: bool = False) -> None:
+    """Write rows into a CSV file, or append them to it."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a" if append else "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        table = csv.DictWriter(file, COLUMNS)
+        if not append:
+            table.writeheader()
+        table.writerows(some)
+
+
+def show(some: list[dict], header: bool) -> None:
+    """Print rows, below a header if there is none yet."""
+    if header:
+        print(f"{'score':>10}  {'p-value':>8}  {'verdict':<9}  name")
+    for row in some:
+        name = os.fsencode(row["name"]).decode(errors="replace")
+        print(f"{row['score']:>10.4g}  {row['p_value']:>8.4f}  {row['verdict']:<9}  {name}", flush=True)
+
+
+def read(path) -> list[dict]:
+    """Read the rows that an earlier run left in a CSV file, [] without a file, and cut off an incomplete last line.
+
+    Raises:
+        ValueError: the file is no table of scores.
+    """
+    path = Path(path)
+    content = path.read_bytes() if path.is_file() else b""
+    whole = content[: content.rfind(b"\n") + 1]
+    lines = csv.DictReader(io.StringIO(whole.decode("utf-8", "surrogateescape"), newline=""))
+    cut_header = not whole and f"{','.join(COLUMNS)}\r\n".encode().startswith(content)  # or an empty file
+    if not cut_header and tuple(lines.fieldnames or ()) != COLUMNS:
+        raise ValueError(f"{path} is no table of scores: its columns are not {', '.join(COLUMNS)}.")
+    found = []
+    try:
+        for line in lines:
+            numbers = {name: float(line[name]) for name in NUMBERS}
+            label = int(line["label"]) if line["label"] else None
+            found.append(line | numbers | {"kind": line["kind"] or None, "label": label})
+    except (ValueError, TypeError):
+        raise ValueError(f"{path} is no table of scores: not every row has the numbers that belong there.") from None
+    if whole != content:
+        path.write_bytes(whole)
+    return found
+
+
+def resume(path, detector) -> list[dict]:
+    """Read an earlier run's rows, score one of its images again, and compare every verdict with the present threshold.
+
+    Raises:
+        ValueError: another detector wrote them, other settings or another threshold.
+    """
+    found, threshold = read(path), detector.threshold
+    advice = "Choose another --csv, or leave out --resume to start over."
+    row = next((row for row in found if Path(row["name"]).is_file()), None)
+    if row:
+        now, then = float(detector.predict(read_image(row["name"], detector.image_shape)[None]).scores[0]), row["score"]
+        if not math.isclose(now, then, rel_tol=1e-3, abs_tol=1e-6):
+            raise ValueError(
+                f"{path} was written by another detector or with other settings: {row['name']} has the score "
+                f"{then:.4g} there and {now:.4g} now. {advice}"
+            )
+    for row in found:
+        verdict = VERDICTS[int(row["score"] > threshold)]
+        if row["verdict"] != verdict:
+            raise ValueError(
+                f"{path} was written with another threshold: {row['name']} is {row['verdict']} there and {verdict} "
+                f"at {threshold:.4g}. {advice}"
+            )
+    return found

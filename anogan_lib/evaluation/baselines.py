@@ -1,0 +1,68 @@
+"""Score images without any network: nearest neighbours and PCA on raw pixels.
+
+A detector that does not beat these has learned nothing worth its training.
+"""
+
+import numpy as np
+
+from anogan_lib.evaluation.metrics import auroc
+
+COMPONENTS = (10, 20, 40, 80, 160)  # of PCA; the best of them counts
+
+
+def _flatten(images: np.ndarray, normalise: bool) -> np.ndarray:
+    """Flatten (N, H, W, C) in [-1, 1] to (N, H*W*C); with `normalise` each image gets mean 0 and norm 1."""
+    flat = np.asarray(images, "float32").reshape(len(images), -1)
+    if normalise:
+        flat = flat - flat.mean(axis=1, keepdims=True)
+        flat = flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-8)
+    return flat
+
+
+def knn_scores(train: np.ndarray, test: np.ndarray, k: int = 3, normalise: bool = False) -> np.ndarray:
+    """Compute each image's mean Euclidean distance to the k nearest training images, (N,); higher is more anomalous.
+
+    Args:
+        train, test: normal images (M, H, W, C), and those to score, (N, H, W, C).
+        k: number of neighbours.
+        normalise: compare images of mean 0 and norm 1, so that brightness and contrast do not count.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    neighbours = NearestNeighbors(n_neighbors=min(k, len(train))).fit(_flatten(train, normalise))
+    distances, _ = neighbours.kneighbors(_flatten(test, normalise))  # (N, k)
+    return distances.mean(axis=1)
+
+
+def pca_residuals(train: np.ndarray, test: np.ndarray, components=COMPONENTS, normalise: bool = False):
+    """Compute what PCA of the training images cannot explain, for each number of principal components.
+
+    Yields:
+        number of components (never more than the training images can give), (N,) squared norms of the residual, and
+        (N, H, W) maps of its absolute value, mean over channels.
+    """
+    from sklearn.decomposition import PCA
+
+    x = _flatten(train, normalise)
+    sizes = sorted({min(n, min(x.shape) - 1) for n in components})
+    pca = PCA(sizes[-1], svd_solver="randomized", random_state=0).fit(x)
+    y = _flatten(test, normalise) - pca.mean_
+    z = y @ pca.components_.T  # (N, most components)
+    for n in sizes:
+        residual = y - z[:, :n] @ pca.components_[:n]  # (N, H*W*C)
+        yield n, (residual**2).sum(axis=1), np.abs(residual).reshape(np.shape(test)).mean(axis=-1)
+
+
+def compare(train: np.ndarray, test: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Compute the image AUROC of each baseline, on raw images and on images of mean 0 and norm 1.
+
+    The best number of PCA components is chosen on the test labels, in the baseline's favour. {} for one class alone.
+    """
+    if len(np.unique(labels)) < 2:
+        return {}
+    found = {}
+    for name, normalise in (("", False), (", unit norm", True)):
+        found[f"3-NN{name}"] = auroc(labels, knn_scores(train, test, 3, normalise))
+        residuals = pca_residuals(train, test, normalise=normalise)
+        found[f"PCA{name}"] = max(auroc(labels, scores) for _, scores, _ in residuals)
+    return found

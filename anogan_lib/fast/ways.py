@@ -1,0 +1,76 @@
+"""The ways to z of a detector: the search from a random start, the encoder, and the encoder with a search after it."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from anogan_lib.datasets.base import as_split
+from anogan_lib.fast.encoder import EncoderSearch
+from anogan_lib.fast.lanes import Lanes
+from anogan_lib.paper.search import PAPER, SHORT, Inversion, Search
+
+PACES = {"random": SHORT, "encoder": SHORT._replace(steps=0, step_size=0.2)}  # smaller steps from a good start
+
+
+class Ways:
+    """Invert images from a random start or, with an encoder, from E(x).
+
+    Args:
+        generator: G, z (N, L) -> images (N, H, W, C).
+        features: f, images -> (N, h, w, channels).
+        prior: where z may lie.
+        encoder: E, images -> z, or None.
+        region: (H, W) bool, the region of interest, or None for the whole image.
+        elsewhere: (H, W, C), what x and G(z) are replaced by outside the region.
+
+    Attributes:
+        search: the paper's search, from random starts.
+        lanes: by the name of the start, the search that fills lanes.
+    """
+
+    def __init__(self, generator, features, prior: str, encoder=None, region=None, elsewhere=None):
+        self.region, self.elsewhere = region, elsewhere
+        if region is not None:
+            generator = keras.Model(generator.input, self._within(generator.output))
+        self.search = Search(generator, features, prior)
+        self.lanes = {"random": Lanes(self.search)}
+        if encoder is not None:
+            self.lanes["encoder"] = Lanes(EncoderSearch(generator, features, prior, encoder))
+
+    def invert(
+        self,
+        images,
+        init: str,
+        steps: int | None,
+        weights,
+        step_size: float | None = None,
+        restarts: int = 1,
+        **options,
+    ) -> Inversion:
+        """Find z for each image; see `AnoGAN.invert` for the arguments, and `Lanes.invert` for the options."""
+        if check_init(init) not in self.lanes:
+            raise ValueError('init="encoder" needs an encoder: call detector.fit_encoder(data.train) first.')
+        pace = PACES[init] if step_size is None else PAPER._replace(step_size=float(step_size))
+        steps = PACES[init].steps if steps is None else check_count("steps", steps, 0)
+        if self.region is not None:
+            images = np.asarray(self._within(as_split(images).images))
+        restarts = check_count("restarts", restarts, 1)
+        return self.lanes[init].invert(images, pace._replace(steps=steps), weights, restarts, **options)
+
+    def _within(self, images):
+        """Replace what lies outside the region of interest, (N, H, W, C)."""
+        return ops.where(self.region[..., None], images, self.elsewhere)
+
+
+def check_init(init: str) -> str:
+    """Return the name of a start. Raises ValueError for an unknown one."""
+    if init not in PACES:
+        raise ValueError(f'init is "random" or "encoder". Received: {init!r}')
+    return init
+
+
+def check_count(name: str, value, least: int) -> int:
+    """Return a whole number. Raises ValueError below `least`, and for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name} is a whole number, at least {least}. Received: {value!r}")
+    return int(value)

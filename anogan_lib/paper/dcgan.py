@@ -1,0 +1,222 @@
+"""DCGAN: a generator G and a discriminator D train each other on normal images.
+
+Goodfellow et al. 2014 (arXiv 1406.2661) give the two losses, Radford et al. 2016 (arXiv 1511.06434) the networks.
+Two additions help where images are few: D sees images shifted at random (DiffAugment, Zhao et al. 2020, arXiv
+2006.10738), and the G that is used is a moving average of the one that learns (Yazici et al. 2019, arXiv 1806.04498).
+"""
+
+from dataclasses import asdict, dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from anogan_lib.datasets.base import as_split, check_fit, epoch_batches
+from anogan_lib.paper.networks import build_discriminator, build_generator, check_image_shape
+from anogan_lib.paper.prior import check_prior, draw
+from anogan_lib.training.augmentation import check_augment, differentiable, flip
+from anogan_lib.training.checkpoints import Checkpoints, History
+from anogan_lib.training.progress import Progress
+from anogan_lib.training.reproducible import load_dcgan, save_dcgan, seeded
+
+DEFAULT_STEPS = 6000  # generator steps when no number of epochs is given
+
+
+def discriminator_loss(real_logits, fake_logits):
+    """- log D(x) - log(1 - D(G(z))), mean over the batch; logits (N, 1) -> scalar."""
+    return tf.reduce_mean(tf.nn.softplus(-real_logits)) + tf.reduce_mean(tf.nn.softplus(fake_logits))
+
+
+def generator_loss(fake_logits):
+    """- log D(G(z)), the non-saturating loss, mean over the batch; logits (N, 1) -> scalar."""
+    return tf.reduce_mean(tf.nn.softplus(-fake_logits))
+
+
+def called_real(logits):
+    """Return the share of images that D calls real: logits (N, 1) -> scalar in [0, 1]."""
+    return tf.reduce_mean(tf.cast(logits > 0, tf.float32))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a DCGAN is made from; `DCGAN(image_shape, **settings)` takes the same names.
+
+    Attributes:
+        image_shape: (H, W, C), sides from 16 to 256, C 1 or 3.
+        latent_dim: length of z; None for one number per 64 pixels, at most 64.
+        width: channels of the blocks next to the image. Computation grows with its square.
+        prior: "sphere" or "normal", the distribution of z.
+        augment: how images are changed before D sees them: "", "translation", "colour", or "translation,colour".
+        flips: also show D the training images mirrored, left-right and up-down: for objects that may lie either way.
+        normalisation: of D: "layer", "batch" or "spectral".
+        ema_decay: of the averaged generator, 0 to 1; 0 for no average.
+        learning_rate, d_learning_rate: Adam's for G and D; beta_1 is 0.5.
+        seed: of weights, noise and the order of images.
+    """
+
+    image_shape: tuple[int, int, int] = (64, 64, 3)
+    latent_dim: int | None = None
+    width: int = 32
+    prior: str = "sphere"
+    augment: str = "translation"
+    flips: bool = False
+    normalisation: str = "layer"
+    ema_decay: float = 0.999
+    learning_rate: float = 4e-4
+    d_learning_rate: float = 2e-4
+    seed: int = 0
+
+    def __post_init__(self):
+        height, breadth, _ = shape = check_image_shape(self.image_shape)
+        object.__setattr__(self, "image_shape", shape)
+        if self.latent_dim is None:
+            object.__setattr__(self, "latent_dim", min(64, max(1, height * breadth // 64)))
+        if self.latent_dim < 1 or self.width < 1:
+            raise ValueError(f"latent_dim and width are at least 1. Received: {self.latent_dim} and {self.width}")
+        check_prior(self.prior)
+        check_augment(self.augment)
+
+
+class DCGAN:
+    """Two networks that train each other on normal images.
+
+    >>> gan = DCGAN((28, 28, 1), latent_dim=16, seed=0)
+    >>> history = gan.train(data.train, epochs=20)
+    >>> gan.sample(16, seed=0).shape
+    (16, 28, 28, 1)
+
+    Attributes:
+        settings: what it is made from; the constructor takes the attributes of `Settings`.
+        generator: the G that learns. averaged: its moving average, the G that samples and reconstructs.
+        discriminator: D.
+        steps_done, epochs_done: how long it has been trained.
+    """
+
+    def __init__(self, image_shape=(64, 64, 3), **settings):
+        self.settings = s = Settings(image_shape, **settings)
+        with seeded(s.seed):
+            self.generator = build_generator(s.image_shape, s.latent_dim, s.width)
+            self.averaged = build_generator(s.image_shape, s.latent_dim, s.width)
+            self.discriminator = build_discriminator(s.image_shape, s.width, s.normalisation)
+        self.averaged.set_weights(self.generator.get_weights())
+        self.averaged.trainable = False
+        self.steps_done = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.epochs_done = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.d_optimizer = keras.optimizers.Adam(s.d_learning_rate, beta_1=0.5)
+        self.g_optimizer = keras.optimizers.Adam(s.learning_rate, beta_1=0.5)
+        self.d_optimizer.build(self.discriminator.trainable_variables)  # built now: a checkpoint finds all their state
+        self.g_optimizer.build(self.generator.trainable_variables)
+
+    image_shape = property(lambda self: self.settings.image_shape)
+    latent_dim = property(lambda self: self.settings.latent_dim)
+    prior = property(lambda self: self.settings.prior)
+
+    # ---- training: two steps, one loop
+
+    def discriminator_step(self, images):
+        """Update D once, on real images (N, H, W, C) and as many generated ones; return its loss and verdicts."""
+        count, augment = tf.shape(images)[0], self.settings.augment
+        fake = self.generator(draw(count, self.latent_dim, self.prior, self._seed(0)), training=True)
+        real = flip(images, self._seed(1)) if self.settings.flips else images
+        real = differentiable(real, augment, self._seed(2))
+        fake = differentiable(fake, augment, self._seed(3))
+        with tf.GradientTape() as tape:
+            real_logits = self.discriminator(real, training=True)  # (N, 1)
+            fake_logits = self.discriminator(fake, training=True)
+            loss = discriminator_loss(real_logits, fake_logits)
+        variables = self.discriminator.trainable_variables
+        self.d_optimizer.apply(tape.gradient(loss, variables), variables)
+        return {"d_loss": loss, "d_real": called_real(real_logits), "d_fake": called_real(fake_logits)}
+
+    def generator_step(self, count):
+        """Update G once, judged by D on `count` generated images, and move its average along; return its loss."""
+        z = draw(count, self.latent_dim, self.prior, self._seed(4))
+        with tf.GradientTape() as tape:
+            fake = differentiable(self.generator(z, training=True), self.settings.augment, self._seed(5))
+            loss = generator_loss(self.discriminator(fake, training=True))
+        variables = self.generator.trainable_variables
+        self.g_optimizer.apply(tape.gradient(loss, variables), variables)
+        # The average forgets quickly at first, so that it does not carry the initial weights along.
+        step = tf.cast(self.steps_done, tf.float32)
+        decay = tf.minimum(self.settings.ema_decay, (1.0 + step) / (10.0 + step))
+        for average, new in zip(self.averaged.weights, self.generator.weights, strict=True):
+            average.assign(decay * average + (1.0 - decay) * new)
+        return {"g_loss": loss}
+
+    @tf.function(jit_compile=False, reduce_retracing=True)  # XLA is slower here on a CPU
+    def train_step(self, images):
+        """Update D once, then G once; return their losses and the shares of images that D calls real."""
+        logs = self.discriminator_step(images)
+        logs |= self.generator_step(tf.shape(images)[0])
+        self.steps_done.assign_add(1)
+        return logs
+
+    def train(
+        self,
+        images,
+        epochs: int | None = None,
+        batch_size: int = 32,
+        checkpoint_dir=None,
+        checkpoint_every: int = 10,
+        on_epoch=None,
+        on_step=None,
+        verbose: bool = True,
+    ) -> History:
+        """Train on normal images.
+
+        Args:
+            images: (N, H, W, C) in [-1, 1]; an array, a split or a tf.data.Dataset.
+            epochs: passes over the images; with a checkpoint_dir those of an interrupted call count. None for about
+                6,000 steps.
+            batch_size: images in a step.
+            checkpoint_dir: where checkpoints are kept. Training resumes from the last one there, with the same result
+                as without the interruption.
+            checkpoint_every: most epochs between two checkpoints; there is one each minute too, and after the last.
+            on_epoch, on_step: called as on_epoch(gan, logs) after every epoch, and on_step(gan, logs) after every step.
+                Training ends where one returns True; the weights stay, but an epoch that was begun does not count.
+            verbose: show a progress bar with both losses.
+
+        Returns:
+            The history, with the epochs before an interruption.
+        """
+        split = as_split(images)
+        check_fit("DCGAN", self.image_shape, split.image_shape)
+        if len(split) < 2:
+            raise ValueError(f"Training needs at least two images. Received: {len(split)}")
+        batch_size = min(batch_size, len(split))
+        if epochs is None:
+            epochs = max(1, DEFAULT_STEPS // (len(split) // batch_size))
+        checkpoints = self._checkpoints(checkpoint_dir) if checkpoint_dir else None
+        progress = Progress(self, epochs, checkpoints, checkpoint_every, on_epoch, on_step, verbose)
+        with progress.bar:
+            for epoch in progress.epochs:
+                for batch in epoch_batches(split, batch_size, self.settings.seed, epoch):
+                    if progress.after_step(self.train_step(batch)):
+                        return progress.history
+                if progress.after_epoch():
+                    break
+        return progress.history
+
+    def _seed(self, purpose: int):
+        """A seed for each purpose (0, 4: z; 1: flips; 2, 3, 5: augmentation) in each step, however training began."""
+        return tf.stack([tf.constant(self.settings.seed * 64 + purpose, tf.int64), self.steps_done])
+
+    def _checkpoints(self, folder) -> Checkpoints:
+        names = ("generator", "averaged", "discriminator", "d_optimizer", "g_optimizer", "steps_done", "epochs_done")
+        return Checkpoints(folder, asdict(self.settings), **{name: getattr(self, name) for name in names})
+
+    # ---- use
+
+    def sample(self, count: int = 16, seed: int = 0) -> np.ndarray:
+        """Generate `count` images, (count, H, W, C) in [-1, 1]; the same seed gives the same images."""
+        z = draw(count, self.latent_dim, self.prior, (seed, 0))
+        return self.averaged(z, training=False).numpy()
+
+    def save(self, folder) -> None:
+        """Write generator.keras (the averaged weights), discriminator.keras and dcgan.json into `folder`."""
+        save_dcgan(self, folder)
+
+    @classmethod
+    def load(cls, folder) -> "DCGAN":
+        """Read a DCGAN that `save` wrote. Raises FileNotFoundError or ValueError where the folder holds none."""
+        return load_dcgan(cls, folder)

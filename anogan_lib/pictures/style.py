@@ -1,0 +1,50 @@
+"""What all pictures share: an empty figure, and one colour, dash and name for each thing they show."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# The same in every figure and view. Colours are Okabe and Ito's (Tol's wine for A): the colour-blind can distinguish
+# them and, by lightness, so can a grey print. Lines also differ in dashes, points in shape.
+COLOURS = {
+    "residual": "#D55E00",
+    "discrimination": "#56B4E9",
+    "score": "#882255",
+    "normal": "#0072B2",
+    "anomalous": "#E69F00",
+    "generator": "#009E73",
+    "discriminator": "#56B4E9",
+    "mask": "#00E5C8",
+    "neutral": "#767676",
+}
+DASHES = {"residual": "-", "discrimination": "--", "score": "-.", "generator": "-", "discriminator": "--"}
+CLASSES = ("normal", "anomalous")
+MARKERS = "o^sDvP*X"
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """Make an empty figure, in inches, that Jupyter shows even without `%matplotlib inline`."""
+    from io import BytesIO
+
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)
+
+    def png() -> bytes:
+        file = BytesIO()
+        figure.savefig(file, format="png")
+        return file.getvalue()
+
+    figure._repr_png_ = png
+    return figure
+
+
+def axes_or_new(ax: "Axes | None", width: float = 4.6, height: float = 3.4) -> "Axes":
+    """Return `ax`, or where it is None the axes of a new figure."""
+    if ax is None:
+        ax = new_figure(width, height).add_subplot()
+        ax.spines[["top", "right"]].set_visible(False)
+    return ax

@@ -1,0 +1,69 @@
+"""Checkpoints: an interrupted training goes on where it stopped, and ends as it would have without the interruption."""
+
+import json
+from pathlib import Path
+
+import tensorflow as tf
+
+
+class History(dict):
+    """Figures of a training, one per epoch: history["d_loss"] or history.d_loss; g_loss, d_real, d_fake, seconds."""
+
+    def __getattr__(self, name: str):
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+class Checkpoints:
+    """Save and restore a training in a folder; the last two checkpoints are kept.
+
+    Args:
+        folder: where they are kept.
+        settings: of the training, as JSON holds them. A checkpoint made with other settings is refused.
+        state: by name, everything the training changes: networks, optimisers, variables.
+    """
+
+    def __init__(self, folder, settings: dict, **state):
+        self.folder, self.settings = Path(folder), json.loads(json.dumps(settings))
+        self.manager = tf.train.CheckpointManager(tf.train.Checkpoint(**state), str(folder), max_to_keep=2)
+
+    def restore(self) -> History | None:
+        """Restore the last checkpoint and return its history, or None where there is none.
+
+        Raises:
+            ValueError: the checkpoint was made with other settings, or cannot be read.
+        """
+        latest = self.manager.latest_checkpoint
+        unreadable = f"The checkpoint in {self.folder} cannot be read: choose another folder, or delete this one."
+        if not latest:
+            if any(self.folder.glob("ckpt-*.index")):
+                raise ValueError(unreadable)
+            return None
+        try:
+            kept = json.loads(Path(f"{latest}.json").read_text(encoding="utf-8"))
+            settings, history = kept["settings"], History(kept["history"])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise ValueError(unreadable) from None
+        if settings != self.settings:
+            raise ValueError(
+                f"The checkpoint in {self.folder} was made with other settings ({settings}); choose another folder "
+                f"or the same settings. Received: {self.settings}"
+            )
+        try:
+            self.manager.checkpoint.restore(latest).assert_consumed()
+        except (tf.errors.OpError, IndexError, ValueError, AssertionError):
+            raise ValueError(unreadable) from None
+        return history
+
+    def save(self, history: History) -> None:
+        """Write a checkpoint. Raises OSError where the folder cannot be written to."""
+        # The history is written first: TensorFlow lists a checkpoint only once it is whole.
+        upcoming = self.folder / f"ckpt-{int(self.manager.checkpoint.save_counter) + 1}.json"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        upcoming.write_text(json.dumps({"settings": self.settings, "history": history}), encoding="utf-8")
+        try:
+            self.manager.save()
+        except tf.errors.OpError as error:
+            raise OSError(f"Cannot write a checkpoint into {self.folder}: {error.message}") from None

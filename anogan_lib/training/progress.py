@@ -1,0 +1,65 @@
+"""The progress of a training: its history, checkpoints, progress bar and callbacks."""
+
+import time
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from anogan_lib.training.checkpoints import Checkpoints, History
+
+FIGURES = ("d_loss", "g_loss", "d_real", "d_fake")  # of each epoch, beside its seconds
+CHECKPOINT_SECONDS = 60.0  # where epochs are long, each is followed by a checkpoint
+
+
+class Progress:
+    """What `DCGAN.train` keeps and shows while it trains; its arguments are those of `train`.
+
+    Args:
+        gan: the DCGAN.
+        epochs: passes in all with `checkpoints`, else beyond those that it has made.
+        checkpoints: `Checkpoints` to resume from and to write, or None.
+
+    Attributes:
+        epochs: the numbers of the epochs that are left.
+        history: figures of the epochs made, those before an interruption included.
+    """
+
+    def __init__(self, gan, epochs: int, checkpoints: Checkpoints | None, checkpoint_every, on_epoch, on_step, verbose):
+        self.gan, self.checkpoints, self.checkpoint_every = gan, checkpoints, checkpoint_every
+        self.on_epoch, self.on_step = on_epoch, on_step
+        self.history = checkpoints.restore() if checkpoints else None
+        if self.history is None:
+            self.history = History({name: [] for name in (*FIGURES, "seconds")})
+        done = int(gan.epochs_done)
+        self.epochs = range(done, epochs if checkpoints else done + epochs)
+        self.bar = tqdm(total=self.epochs.stop, initial=done, desc="training", unit="epoch", disable=not verbose)
+        self.steps, self.saved = [], time.perf_counter()
+        self.began = self.saved
+
+    def after_step(self, logs: dict) -> bool:
+        """Record a step. Returns whether training ends here."""
+        self.steps.append(logs)
+        return bool(self.on_step and self.on_step(self.gan, logs))
+
+    def after_epoch(self) -> bool:
+        """Record an epoch, and write a checkpoint where one is due. Returns whether training ends here.
+
+        Raises:
+            ValueError: the losses are no longer finite.
+        """
+        now, number = time.perf_counter(), int(self.gan.epochs_done.assign_add(1))
+        for name in FIGURES:
+            self.history[name].append(float(np.mean([float(each[name]) for each in self.steps])))
+        self.history["seconds"].append(now - self.began)
+        logs = {name: values[-1] for name, values in self.history.items()}
+        if not np.isfinite(logs["d_loss"] + logs["g_loss"]):
+            raise ValueError(f"Training diverged in epoch {number}; a smaller learning_rate may help.")
+        self.bar.set_postfix({name: f"{logs[name]:.3f}" for name in FIGURES[:2]}, refresh=False)
+        self.bar.update()
+        stop = bool(self.on_epoch and self.on_epoch(self.gan, logs))
+        due = stop or number == self.epochs.stop or number % self.checkpoint_every == 0
+        if self.checkpoints and (due or now - self.saved > CHECKPOINT_SECONDS):
+            self.checkpoints.save(self.history)
+            self.saved = time.perf_counter()
+        self.steps, self.began = [], time.perf_counter()
+        return stop

@@ -1,0 +1,92 @@
+"""The quality benchmark's bookkeeping, and that the README's table is what was measured."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from anogan_lib.datasets.base import Split
+from tests.benchmarks import ablation, quality
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+
+
+@pytest.fixture
+def kept() -> dict:
+    return json.loads(quality.KEPT.read_text())
+
+
+def measured(out: Path, spec: str, seed: int, part: str, auroc: float) -> None:
+    file = quality.folder_of(spec, seed, out) / f"{part}.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"auroc": auroc, "commit": f"c{seed}", "seconds": 2.0, "test_images": 7}))
+
+
+def test_the_readme_shows_what_was_measured(kept):
+    assert quality.table(kept) in README.read_text(encoding="utf-8")
+
+
+def test_the_kept_run_follows_from_its_parts(kept, tmp_path):
+    quality.go_on_with(kept, tmp_path)
+    assert quality.gather(tmp_path, kept["command"]) == kept
+    assert kept["whole"] == (not quality.missing(tmp_path))
+    for parts in kept["parts"].values():
+        assert all(part["commit"] and part["seconds"] > 0 and "seed" in part for part in parts.values())
+
+
+def test_the_readme_shows_what_each_switch_brings(tmp_path):
+    kept = json.loads(ablation.KEPT.read_text())
+    ablation.go_on_with(kept, tmp_path)
+    assert ablation.gather(tmp_path) == kept
+    assert ablation.table(kept) in README.read_text(encoding="utf-8")
+    for row in kept.values():
+        for told in row.values():
+            aurocs = [*told["by_lam"].values(), *told.get("instead", {}).values()]
+            assert min(aurocs) > 0.5 and max(aurocs) < 1
+
+
+def test_a_digit_is_measured_on_all_test_images(kept):
+    found = [kept["parts"].get(f"mnist-{digit}-0", {}).get("detector") for digit in range(10)]
+    assert kept["mnist"]["per_digit"] == [each and each["auroc"] for each in found]
+    assert {each["test_images"] for each in found if each} == {10_000}
+    assert all(0.5 < each["auroc"] <= 1 for each in found if each)
+
+
+def test_what_is_measured_so_far_is_gathered(tmp_path):
+    for digit in range(9):
+        measured(tmp_path, f"mnist:{digit}", 0, "detector", 0.9 + digit / 100)
+    measured(tmp_path, "mnist:2", 1, "detector", 0.8)
+    measured(tmp_path, "hazelnut", 0, "paper", 0.7)
+    told = quality.gather(tmp_path, "make quality")
+    assert told["mnist"]["per_digit"] == pytest.approx([0.9 + d / 100 for d in range(9)] + [None])
+    assert told["mnist"]["mean_auroc"] is None  # of nine there is no mean of ten
+    assert told["mnist"]["per_digit_by_seed"]["2"] == [pytest.approx(0.92), 0.8, None]
+    assert told["hazelnut"]["baselines"]["paper"]["auroc"] == 0.7 and "magnetic_tile" not in told
+    measured(tmp_path, "mnist:9", 0, "detector", 1.0)
+    whole = quality.gather(tmp_path, "make quality")["mnist"]
+    assert whole["mean_auroc"] == pytest.approx(0.946) and whole["held_mean_auroc"] == pytest.approx(0.972)
+    assert whole["commit"] == ["c0"] and whole["seconds"] == 20
+
+
+def test_an_unfinished_run_is_gone_on_with_elsewhere(tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    measured(here, "mnist:3", 0, "detector", 0.9)
+    measured(here, "mnist:4", 0, "detector", 0.9)
+    measured(there, "mnist:4", 0, "detector", 0.8)
+    before = quality.missing(there)
+    assert ("detector", "mnist:3", 0) in before and ("detector", "mnist:4", 0) not in before
+    quality.go_on_with(quality.gather(here, "make quality"), there)
+    assert quality.missing(there) == [step for step in before if step != ("detector", "mnist:3", 0)]
+    assert quality.read("mnist:3", 0, there) == quality.read("mnist:3", 0, here)
+    assert quality.read("mnist:4", 0, there)["detector"]["auroc"] == 0.8, "what was measured here stays"
+
+
+def test_a_part_of_the_test_images_keeps_the_shares_of_their_kinds():
+    kinds = np.repeat(["good", "crack", "hole"], [600, 300, 100])
+    split = Split(np.zeros((1000, 4, 4, 1)), kinds=kinds, names=[str(i) for i in range(1000)])
+    some = quality.by_class(split, 50, seed=0)
+    assert [int((some.kinds == kind).sum()) for kind in ("good", "crack", "hole")] == [30, 15, 5]
+    assert len(set(some.names)) == 50
+    assert some.names.tolist() == quality.by_class(split, 50, seed=0).names.tolist()
+    assert len(quality.by_class(split, 2000, seed=0)) == 1000

@@ -1,0 +1,207 @@
+"""Work that is gone on with, and what files there are: nothing is lost, nothing is mixed, no name is too odd."""
+
+import csv
+import json
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from anogan_lib import AnoGAN, saving
+from anogan_lib.cli import main, overlays
+
+
+@pytest.fixture
+def photos(tmp_path, tiny_data):
+    """Six photographs, good and cracked: a folder."""
+    images = [*tiny_data.calibration.images[:3], *tiny_data.test.images[-3:]]
+    for i, image in enumerate(images):
+        path = tmp_path / "photos" / ("good" if i < 3 else "crack") / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.uint8((image[..., 0] + 1) * 127.5)).save(path)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def score(tiny_detector):
+    return lambda *words: main(["score", str(tiny_detector), *map(str, words)])
+
+
+def table_of(path) -> list[dict]:
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
+        return list(csv.DictReader(file))
+
+
+# ---- a table of scores
+
+
+def test_a_table_of_another_threshold_is_not_gone_on_with(photos, score, tmp_path, capsys):
+    table = tmp_path / "a.csv"
+    assert score(photos / "good", "--csv", table, "--false-alarm-rate", "0.1") == 0
+    before = table.read_bytes()
+    assert score(photos, "--csv", table, "--false-alarm-rate", "0.97", "--resume") == 2
+    assert "another threshold" in capsys.readouterr().err
+    assert table.read_bytes() == before
+
+
+def test_a_table_of_another_detector_is_not_gone_on_with_where_no_image_recurs(
+    photos, score, tiny_detector, tmp_path, capsys
+):
+    table, other = tmp_path / "a.csv", AnoGAN.load(tiny_detector)
+    other.gan.averaged.set_weights([0.5 * weights for weights in other.gan.averaged.get_weights()])
+    other.save(tmp_path / "other")
+    assert score(photos / "good", "--csv", table) == 0
+    before = table.read_bytes()
+    assert main(["score", str(tmp_path / "other"), str(photos / "crack"), "--csv", str(table), "--resume"]) == 2
+    assert "another detector" in capsys.readouterr().err
+    assert table.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", ["one line without an end", "a,b\n", "name,score\n1,2\n", "\n"])
+def test_a_file_that_is_no_table_stays_as_it_is(content, photos, score, tmp_path, capsys):
+    notes = tmp_path / "notes.txt"
+    notes.write_text(content)
+    assert score(photos, "--csv", notes, "--resume") == 2
+    assert "no table of scores" in capsys.readouterr().err
+    assert notes.read_text() == content
+
+
+@pytest.mark.parametrize("kept", [0, 4, 75, 200])
+def test_a_table_torn_anywhere_is_made_whole(kept, photos, score, tmp_path):
+    whole, torn = tmp_path / "whole.csv", tmp_path / "torn.csv"
+    assert score(photos, "--csv", whole) == 0
+    torn.write_bytes(whole.read_bytes()[:kept])
+    assert score(photos, "--csv", torn, "--resume") == 0
+    assert [row["name"] for row in table_of(torn)] == [row["name"] for row in table_of(whole)]
+
+
+def test_interrupted_pictures_are_made_up_for(photos, score, tmp_path, monkeypatch):
+    monkeypatch.setattr("anogan_lib.cli.files.BATCH", 2)
+    write, calls = overlays.Pictures.write, []
+
+    def interrupted(self, *args):
+        calls.append(args)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return write(self, *args)
+
+    words = [photos, "--csv", tmp_path / "a.csv", "--overlays", tmp_path / "pictures"]
+    with monkeypatch.context() as patch:
+        patch.setattr(overlays.Pictures, "write", interrupted)
+        assert score(*words) == 130
+    assert score(*words, "--resume") == 0
+    assert len(list((tmp_path / "pictures").rglob("*.png"))) == 12
+    assert len(table_of(tmp_path / "a.csv")) == 6
+
+
+def test_what_cannot_be_written_is_said_before_anything_is_scored(photos, score, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(AnoGAN, "predict", lambda *_, **__: pytest.fail("scored all the same"))
+    assert score(photos, "--json", photos) == 2
+    assert score(photos, "--csv", tmp_path / "a", "--json", tmp_path / "a") == 2
+    said = capsys.readouterr().err.splitlines()
+    assert "is a folder" in said[0] and "two results" in said[-1]
+
+
+def test_a_text_that_cannot_be_written_leaves_nothing_behind(tmp_path):
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OSError, match="taken"):
+        saving.write_text(tmp_path / "taken", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+# ---- odd names, links
+
+
+def test_no_name_is_too_odd(photos, score, tmp_path):
+    content = (photos / "good" / "0.png").read_bytes()
+    odd = [b"n" * 250 + b".png", b"caf\xe9.png", "a\u2028b.png".encode(), b"two\nlines.png"]
+    folder = os.fsencode(tmp_path / "odd")
+    os.mkdir(folder)
+    for name in odd:
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(content)
+    words = [tmp_path / "odd", "--csv", tmp_path / "a.csv", "--json", tmp_path / "a.json"]
+    assert score(*words, "--overlays", tmp_path / "pictures") == 0
+    names = {os.fsencode(row["name"]) for row in table_of(tmp_path / "a.csv")}
+    assert names == {os.path.join(folder, name) for name in odd}
+    assert len(list((tmp_path / "pictures").iterdir())) == 8
+    before = (tmp_path / "a.csv").read_bytes()
+    assert score(*words, "--resume") == 0
+    assert (tmp_path / "a.csv").read_bytes() == before
+    assert score(tmp_path / "odd") == 0  # and printed
+
+
+def test_links_count_where_they_lie(photos, score, tmp_path):
+    linked = tmp_path / "linked"
+    (linked / "good").mkdir(parents=True)
+    (photos / "good" / "2.png").rename(tmp_path / "2.png")
+    (linked / "good" / "a.png").symlink_to(tmp_path / "2.png")
+    (linked / "crack").symlink_to(photos / "crack", target_is_directory=True)
+    (linked / "again").symlink_to(linked, target_is_directory=True)  # a circle
+    assert score(linked, "--csv", tmp_path / "a.csv") == 0
+    kinds = {row["name"]: row["kind"] for row in table_of(tmp_path / "a.csv")}
+    assert len(kinds) == 4 and kinds[f"{linked}/good/a.png"] == "good"
+    assert kinds[f"{linked}/crack/4.png"] == "crack"
+
+
+def test_a_defect_is_known_beside_the_training_images(photos, score, tmp_path):
+    (tmp_path / "data" / "test").mkdir(parents=True)
+    (tmp_path / "data" / "train").mkdir()
+    (photos / "good").rename(tmp_path / "data" / "train" / "good")
+    (photos / "crack").rename(tmp_path / "data" / "test" / "crack")
+    assert score(tmp_path / "data" / "test", "--csv", tmp_path / "a.csv") == 0
+    assert {row["kind"] for row in table_of(tmp_path / "a.csv")} == {"crack"}
+
+
+# ---- a training
+
+
+@pytest.fixture
+def parts(tmp_path, tiny_data):
+    """Forty good images in a flat folder."""
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for i, image in enumerate(tiny_data.train.images[:40, ..., 0]):
+        Image.fromarray(np.uint8((image + 1) * 127.5)).save(folder / f"{i:02d}.png")
+    return folder
+
+
+def train(folder, out, *words) -> int:
+    tiny = ["--width", "4", "--latent-dim", "4", "--recipe", "paper", "--false-alarm-rate", "0.2", "--epochs", "1"]
+    return main(["train", str(folder), "--out", str(out), *tiny, *words])
+
+
+def test_a_training_does_not_go_on_with_other_images(parts, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert train(parts, out) == 0
+    before = (out / "detector.json").read_bytes()
+    (parts / "39.png").rename(parts / "xx.png")
+    assert train(parts, out, "--epochs", "2", "--resume") == 2
+    assert "other images" in capsys.readouterr().err
+    assert (out / "detector.json").read_bytes() == before
+    (parts / "xx.png").rename(parts / "39.png")
+    assert train(parts, out, "--epochs", "2", "--resume") == 0
+    assert json.loads((out / "card.json").read_text())["epochs"] == 2
+
+
+def test_an_image_cut_short_is_told_before_training(parts, tmp_path, capsys, monkeypatch):
+    from anogan_lib import DCGAN, datasets
+
+    cut = datasets.load(parts).calibration.names[0]
+    noise = np.random.default_rng(0).integers(0, 255, (16, 16), "uint8")
+    Image.fromarray(noise).save(parts / cut, format="JPEG")  # whose header says nothing of what is missing
+    (parts / cut).write_bytes((parts / cut).read_bytes()[:-90])
+    monkeypatch.setattr(DCGAN, "train", lambda *_, **__: pytest.fail("trained all the same"))
+    assert train(parts, tmp_path / "out") == 2
+    assert cut in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("count", [12, 17, 18, 19])
+def test_few_images_train_a_detector_or_are_refused_at_once(count, parts, tmp_path, capsys):
+    for file in sorted(parts.iterdir())[count:]:
+        file.unlink()
+    done = train(parts, tmp_path / "out", "--false-alarm-rate", "0.4")
+    assert done == (0 if count >= 19 else 2)  # a fifth is held back for the test
+    assert "training" not in capsys.readouterr().err or done == 0
+    assert (tmp_path / "out" / "detector.json").is_file() == (done == 0)

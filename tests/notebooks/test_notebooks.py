@@ -1,0 +1,151 @@
+"""The notebooks as documents: what they compare, how long their cells are, where their links lead, their exercises.
+
+That they run and print what they printed is for nbval to say; that they were run whole, for test_setup.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from anogan_lib import exercises as ex
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+UNCOMPARED = {"nbval-ignore-output", "source"}  # "source" prints lines of the library: compared, but says nothing
+CHECK = re.compile(r"^ex\.check_(\w+)\(", re.MULTILINE)
+
+
+def cells(path: Path) -> list[dict]:
+    """All cells, each with its text as `source` and its `tags` as a set."""
+    read = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return [cell | {"source": "".join(cell["source"]), "tags": set(cell["metadata"].get("tags", ()))} for cell in read]
+
+
+def code(path: Path) -> list[dict]:
+    return [cell for cell in cells(path) if cell["cell_type"] == "code"]
+
+
+def text(path: Path) -> list[str]:
+    return [cell["source"] for cell in cells(path) if cell["cell_type"] == "markdown"]
+
+
+def prints(cell: dict) -> str:
+    return "".join("".join(output["text"]) for output in cell["outputs"] if output.get("name") == "stdout").strip()
+
+
+def shows_a_picture(cell: dict) -> bool:
+    return any("image/png" in output.get("data", {}) for output in cell.get("outputs", ()))
+
+
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def test_there_is_one_for_each_step():
+    numbers = [path.name[:2] for path in NOTEBOOKS]
+    assert numbers == [f"{n:02d}" for n in range(8)]
+
+
+@every_notebook
+def test_half_of_the_code_cells_print_what_nbval_compares(path):
+    compared = [cell for cell in code(path) if prints(cell) and not UNCOMPARED & cell["tags"]]
+    assert len(compared) >= len(code(path)) / 2
+
+
+@every_notebook
+def test_cells_are_short_and_free_of_what_strict_nbval_cannot_compare(path):
+    for cell in code(path):
+        assert len(cell["source"].splitlines()) <= 15, cell["source"]
+        assert not re.search(r"\binteract|\bOutput\(|clear_output|update_display|;\s*$", cell["source"]), cell["source"]
+        assert cell["tags"] <= {"nbval-ignore-output", "source", "exercise"}, cell["source"]
+        assert "NBVAL" not in cell["source"]
+
+
+@every_notebook
+def test_kept_outputs_hold_no_error_and_no_noise(path):
+    for cell in code(path):
+        for output in cell["outputs"]:
+            assert output["output_type"] != "error", cell["source"]
+            assert output.get("name") != "stderr", output["text"]
+
+
+@every_notebook
+def test_the_choices_stand_in_the_first_cell(path):
+    first, data = code(path)[0]["source"], "digits:8" if path.name.startswith("07") else "hazelnut"
+    assert re.search(rf'^DATA = "{data}"', first, re.MULTILINE)
+    assert re.search(r'^PROFILE = "quick"', first, re.MULTILINE)
+
+
+@every_notebook
+def test_it_opens_with_its_table_and_ends_with_the_way_on(path):
+    first, last = text(path)[0], text(path)[-1]
+    for row in ("You will learn", "You need to have read", "Minutes", "It leaves behind"):
+        assert f"| {row}" in first
+    assert "## Summary" in "\n".join(text(path))
+    for part in ("## Further reading", "arXiv", "(README.md)"):
+        assert part in last
+
+
+@every_notebook
+def test_it_is_small_enough_for_a_plain_view(path):
+    assert path.stat().st_size < 1_000_000
+
+
+def test_links_lead_somewhere():
+    texts = {path: "\n".join(text(path)) for path in NOTEBOOKS}
+    texts |= {path: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}
+    for path, words in texts.items():
+        for target in re.findall(r"\]\(([^)#]+)\)", words):
+            assert target.startswith("https://") or (FOLDER / target).is_file(), f"{path.name}: {target}"
+    assert all(f"]({path.name})" in texts[FOLDER / "README.md"] for path in NOTEBOOKS)
+
+
+@every_notebook
+def test_the_opening_table_links_the_glossary_and_tells_minutes(path):
+    first = text(path)[0]
+    assert re.search(r"^\| Words and symbols \|.*\]\(glossary\.md\)", first, re.MULTILINE)
+    assert re.search(r"^\| Minutes on two CPU cores \| quick [\d.]+, full [\d.]+", first, re.MULTILINE)
+
+
+@every_notebook
+def test_a_sentence_beside_every_picture_says_what_to_see(path):
+    all_cells = cells(path)
+    for i, cell in enumerate(all_cells):
+        if shows_a_picture(cell):
+            beside = [each["source"] for each in all_cells[i - 1 : i + 2] if each["cell_type"] == "markdown"]
+            assert re.search(r"\*(See|Try)\b", "\n".join(beside)), cell["source"]
+
+
+@every_notebook
+def test_headings_come_in_order(path):
+    words = "\n".join(text(path))
+    parts = ["## Summary", *(["## Exercise"] if CHECK.search("\n".join(c["source"] for c in code(path))) else [])]
+    places = [words.index(part) for part in [*parts, "## Further reading"]]
+    assert places == sorted(places)
+
+
+@every_notebook
+def test_every_exercise_has_question_first_attempt_hint_and_solution(path):
+    all_cells, named = cells(path), []
+    for i, cell in enumerate(all_cells):
+        if cell["cell_type"] != "code" or not (found := CHECK.search(cell["source"])):
+            continue
+        named.append(found[1])
+        exercise = ex.EXERCISES[found[1]]
+        assert "exercise" in cell["tags"]
+        assert "> " + exercise.question.replace("\n", "\n> ") in all_cells[i - 1]["source"]
+        hints = [f"Not yet: {hint}." for hint in exercise.mistakes]
+        assert set(prints(cell).splitlines()) & set(hints), f"{exercise.name}: the first attempt's hint"
+        solution = all_cells[i + 1]
+        assert solution["tags"] == {"solution"} and solution["source"].startswith("<details>")
+        assert f"```python\n{exercise.source().rstrip()}\n```" in solution["source"], exercise.name
+    number = path.name[:2]
+    assert named == [name for name, each in ex.EXERCISES.items() if each.notebook == number]
+    assert len(named) >= 4 or number in ("00", "07")
+
+
+@every_notebook
+def test_what_is_folded_away_is_tagged(path):
+    for cell in cells(path):
+        assert ("<details" in cell["source"]) == ("solution" in cell["tags"])

@@ -1,0 +1,92 @@
+"""Curves: each holds the numbers it was given, and those that the metrics give."""
+
+import numpy as np
+import pytest
+
+from anogan_lib import pictures
+from anogan_lib.evaluation import metrics
+
+
+def lines(figure, axis: int = 0) -> dict:
+    return {line.get_label(): line for line in figure.axes[axis].get_lines()}
+
+
+def test_losses():
+    figure = pictures.losses({"d_loss": [1.0, 0.9, 0.8], "g_loss": [2.0, 2.5, 3.0]})
+    np.testing.assert_array_equal(lines(figure)["discriminator"].get_xydata(), [[1, 1], [2, 0.9], [3, 0.8]])
+    np.testing.assert_array_equal(lines(figure)["generator"].get_ydata(), [2, 2.5, 3])
+
+
+def test_trace_curves_has_a_line_for_each_image(rng):
+    steps, residual, discrimination = np.arange(0, 50, 10), rng.random((5, 2)), rng.random((5, 2))
+    figure = pictures.trace_curves(steps, residual, discrimination, names=["good", "hole"])
+    for axis, (name, values) in enumerate({"residual": residual, "discrimination": discrimination}.items()):
+        np.testing.assert_array_equal(lines(figure, axis)["good"].get_ydata(), values[:, 0])
+        np.testing.assert_array_equal(lines(figure, axis)["hole"].get_ydata(), values[:, 1])
+        assert lines(figure, axis)["hole"].get_color() == pictures.COLOURS[name]
+        assert figure.axes[axis].get_ylabel() == f"{name} loss"
+    alone = pictures.trace_curves(steps, residual[:, 0], discrimination[:, 0])
+    assert len(alone.axes[0].get_lines()) == 1
+
+
+def test_score_distributions_count_every_image(scored):
+    scores, labels = scored
+    figure = pictures.score_distributions(scores, labels, 1.25)
+    normal, anomalous = figure.axes[0].patches
+    # a step histogram is a polygon: its area over the width of a bin is the number of images
+    for patch, n in ((normal, 30), (anomalous, 50)):
+        x, y = patch.get_xy().T
+        width = np.ptp(scores) / 30
+        area = abs(np.sum(x[:-1] * y[1:] - x[1:] * y[:-1]) + x[-1] * y[0] - x[0] * y[-1]) / 2
+        assert area / width == pytest.approx(n)
+    np.testing.assert_array_equal(lines(figure)["threshold 1.25"].get_xdata(), [1.25, 1.25])
+
+
+def test_roc_curve_holds_the_area_and_the_threshold(scored):
+    scores, labels = scored
+    figure = pictures.roc_curve(scores, labels, 0.7)
+    curve = lines(figure)[f"AUROC {metrics.auroc(labels, scores):.3f}"]
+    x, y = curve.get_xydata().T
+    assert np.sum(np.diff(x) * (y[1:] + y[:-1]) / 2) == pytest.approx(metrics.auroc(labels, scores))
+    point = lines(figure)["threshold"].get_xydata()[0]
+    np.testing.assert_allclose(point, [np.mean(scores[:30] > 0.7), np.mean(scores[30:] > 0.7)])
+    assert "threshold" not in lines(pictures.roc_curve(scores, labels))
+
+
+def test_precision_recall_curve_holds_the_area_and_the_threshold(scored):
+    scores, labels = scored
+    figure = pictures.precision_recall_curve(scores, labels, 0.7)
+    curve = lines(figure)[f"average precision {metrics.average_precision(labels, scores):.3f}"]
+    recall, precision = curve.get_xydata().T
+    assert np.sum(np.diff(recall) * precision[1:]) == pytest.approx(metrics.average_precision(labels, scores))
+    point = lines(figure)["threshold"].get_xydata()[0]
+    np.testing.assert_allclose(point, [np.mean(scores[30:] > 0.7), np.mean(labels[scores > 0.7])])
+    assert "threshold" not in lines(pictures.precision_recall_curve(scores, labels, 99))
+
+
+def test_lambda_curve():
+    lams = np.linspace(0, 1, 5)
+    figure = pictures.lambda_curve(lams, {"re-weighted": lams / 2, "searched again": lams / 3}, chosen=0.1)
+    np.testing.assert_array_equal(lines(figure)["searched again"].get_ydata(), lams / 3)
+    assert "lambda = 0.1" in lines(figure)
+
+
+def test_confusion_table():
+    figure = pictures.confusion_table({"true_normal": 38, "false_alarm": 2, "missed": 9, "hit": 61})
+    told = {text.get_text(): text.get_position() for text in figure.axes[0].texts}
+    assert told == {"38\ntrue normal": (0, 0), "2\nfalse alarm": (1, 0), "9\nmissed": (0, 1), "61\nhit": (1, 1)}
+
+
+def test_embedding_tells_every_label_apart_by_colour_and_shape(rng):
+    points = rng.normal(size=(30, 2))
+    figure = pictures.embedding(points, ["good", "hole", "generated"] * 10, title="t-SNE")
+    groups = figure.axes[0].collections
+    assert [g.get_label() for g in groups] == ["good", "hole", "generated"]
+    np.testing.assert_array_equal(groups[1].get_offsets(), points[1::3])
+    assert (
+        len({g.get_facecolor().tobytes() for g in groups})
+        == len({g.get_paths()[0].vertices.tobytes() for g in groups})
+        == 3
+    )
+    numbers = pictures.embedding(points, np.arange(30) % 2).axes[0].collections
+    assert [g.get_label() for g in numbers] == ["normal", "anomalous"]
