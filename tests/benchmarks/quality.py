@@ -278,13 +278,13 @@ def main() -> None:
     (args.out / "quality.json").write_text(json.dumps(told, indent=1))
     if told["whole"] or not kept["whole"]:
         KEPT.write_text(json.dumps(told, indent=1))
-    print(table(told))
+    print(table(told), summary(told), sep="\n\n")
     if failed:
         sys.exit("\n".join(f"not measured: {part} of {spec}, seed {seed}" for part, spec, seed in failed))
 
 
 def table(told: dict) -> str:
-    """The README's table: a row for each data set, a column for each method."""
+    """The table of the results page: a row for each data set, a column for each method."""
     methods = ("detector", *RIVALS.values(), "autoencoder", "AnoGAN as published")
     lines = ["| normal images | " + " | ".join(methods) + " |", "|---" * (len(methods) + 1) + "|"]
 
@@ -306,6 +306,30 @@ def table(told: dict) -> str:
             rivals = told[name]["baselines"]
             others = [rivals.get(rival, {}).get(figure) for rival in (*RIVALS.values(), "autoencoder", "paper")]
             row(f"{name}, {figure.replace('_', ' ')}", [told[name].get(figure), *others])
+    return "\n".join(lines)
+
+
+def summary(told: dict) -> str:
+    """The README's table: five rows, with the intervals that were measured."""
+
+    def cell(found: dict, figure: str = "auroc") -> str:
+        between = found.get("interval") if figure == "auroc" else None
+        return f"{found[figure]:.3f}" + (" [{:.2f}, {:.2f}]".format(*between) if between else "")
+
+    lines = ["| image AUROC | AnoGAN as published | this | best simple rival |", "|---|---|---|---|"]
+    digits = told["mnist"]
+    rivals = {rival: mean(digits[f"{name}_per_digit"]) for name, rival in RIVALS.items()}
+    best = max(rivals, key=rivals.get)
+    means = [mean(digits[f"{name}per_digit"]) for name in ("paper_", "")]
+    lines.append(f"| one-class MNIST, mean of ten | {means[0]:.3f} | {means[1]:.3f} | {rivals[best]:.3f} ({best}) |")
+    rows = (("rendered hazelnuts", "hazelnut", "auroc"), ("the same, pixels", "hazelnut", "pixel_auroc"))
+    rows += (("magnetic tiles", "magnetic_tile", "auroc"), ("8x8 digits", "digits", "auroc"))
+    for title, name, figure in rows:
+        known = {n: each for n, each in told[name]["baselines"].items() if n in RIVALS.values() and figure in each}
+        best = max(known, key=lambda n: known[n][figure])
+        paper = told[name]["baselines"]["paper"]
+        cells = (cell(paper, figure), cell(told[name], figure), f"{known[best][figure]:.3f} ({best})")
+        lines.append(f"| {title} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""The quality benchmark's bookkeeping, and that the README's table is what was measured."""
+"""The quality benchmark's bookkeeping, and that the tables of README and results page are what was measured."""
 
 import json
 from pathlib import Path
@@ -10,6 +10,7 @@ from anogan_lib.datasets.base import Split
 from tests.benchmarks import ablation, quality
 
 README = Path(__file__).resolve().parents[2] / "README.md"
+RESULTS = Path(__file__).with_name("README.md")
 
 
 @pytest.fixture
@@ -23,8 +24,9 @@ def measured(out: Path, spec: str, seed: int, part: str, auroc: float) -> None:
     file.write_text(json.dumps({"auroc": auroc, "commit": f"c{seed}", "seconds": 2.0, "test_images": 7}))
 
 
-def test_the_readme_shows_what_was_measured(kept):
-    assert quality.table(kept) in README.read_text(encoding="utf-8")
+def test_readme_and_results_page_show_what_was_measured(kept):
+    assert quality.summary(kept) in README.read_text(encoding="utf-8")
+    assert quality.table(kept) in RESULTS.read_text(encoding="utf-8")
 
 
 def test_the_kept_run_follows_from_its_parts(kept, tmp_path):
@@ -35,11 +37,11 @@ def test_the_kept_run_follows_from_its_parts(kept, tmp_path):
         assert all(part["commit"] and part["seconds"] > 0 and "seed" in part for part in parts.values())
 
 
-def test_the_readme_shows_what_each_switch_brings(tmp_path):
+def test_the_results_page_shows_what_each_switch_brings(tmp_path):
     kept = json.loads(ablation.KEPT.read_text())
     ablation.go_on_with(kept, tmp_path)
     assert ablation.gather(tmp_path) == kept
-    assert ablation.table(kept) in README.read_text(encoding="utf-8")
+    assert ablation.table(kept) in RESULTS.read_text(encoding="utf-8")
     for row in kept.values():
         for told in row.values():
             aurocs = [*told["by_lam"].values(), *told.get("instead", {}).values()]
