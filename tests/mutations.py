@@ -101,6 +101,8 @@ def noticed(fault: Fault) -> str:
             (copy / name).symlink_to(ROOT / name, target_is_directory=True)
         for name in ("conftest.py", "pyproject.toml"):
             shutil.copy(ROOT / name, copy)
+        (copy / "tests" / "notebooks").mkdir(parents=True)
+        shutil.copy(ROOT / "tests" / "notebooks" / "nbval_numbers.py", copy / "tests" / "notebooks")
         (copy / "notebooks").mkdir()
         notebook = copy / "notebooks" / f"{fault.notebook}.ipynb"
         copy_notebook(ROOT / "notebooks" / notebook.name, notebook)
