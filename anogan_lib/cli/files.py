@@ -34,15 +34,16 @@ def find(paths: Iterable[str]) -> Iterator[tuple[Path, Path]]:
         if not found:
             complain(f"{path} holds no files.")
         for file in found:
-            if file.resolve() not in seen:
-                seen.add(file.resolve())
+            real = os.path.realpath(file)  # also of a link to itself
+            if real not in seen:
+                seen.add(real)
                 name = file.relative_to(folder)
                 # With several folders, the folder's own name keeps their pictures apart.
                 yield file, Path(path.resolve().name) / name if path.is_dir() and several else name
 
 
 def _inside(folder: Path) -> list[Path]:
-    """List the files in a folder and below it, in natural order, without hidden ones and masks (ground_truth folders).
+    """List what a folder holds and those below it, in natural order, without hidden files and masks (ground_truth).
 
     Links are followed, and no folder is visited twice.
     """
@@ -53,7 +54,6 @@ def _inside(folder: Path) -> list[Path]:
         if real not in seen:
             seen.add(real)
             found += [Path(place, name) for name in names if name[0] != "."]
-    found = [file for file in found if file.is_file()]
     return sorted(found, key=lambda file: [natural_key(part) for part in file.parts])
 
 

@@ -121,7 +121,7 @@ def _headers(paths: list[Path]) -> dict[Path, tuple[int, int, int]]:
     for path in paths:
         try:
             headers[path] = probe(path)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             warnings.warn(f"{error} It is left out.", stacklevel=3)
     return headers
 

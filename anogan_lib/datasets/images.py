@@ -1,6 +1,8 @@
 """Read image files as arrays with values in [-1, 1], whatever their mode and size."""
 
+import os
 import re
+import stat
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -33,8 +35,8 @@ def natural_key(path: str | Path) -> list:
 
 
 def list_images(folder: Path) -> list[Path]:
-    """List the image files directly in a folder, in natural order, without hidden files."""
-    files = (p for p in folder.glob("[!.]*") if p.suffix.lower() in EXTENSIONS and p.is_file())
+    """List what has an image's ending directly in a folder, in natural order, without hidden files and folders."""
+    files = (p for p in folder.glob("[!.]*") if p.suffix.lower() in EXTENSIONS and not p.is_dir())
     return sorted(files, key=natural_key)
 
 
@@ -62,9 +64,9 @@ def read_image(path: str | Path, image_shape: tuple[int, int, int]) -> np.ndarra
         if image.size != (width, height):
             image = image.resize((width, height), Image.Resampling.BICUBIC)
         pixels = np.clip(np.asarray(image, np.float32), 0, 255)  # (H, W) or (H, W, 3)
-    if pixels.ndim == 2:
-        pixels = np.repeat(pixels[..., None], channels, axis=2)  # (H, W, C)
-    return from_uint8(pixels)
+        if pixels.ndim == 2:
+            pixels = np.repeat(pixels[..., None], channels, axis=2)  # (H, W, C)
+        return from_uint8(pixels)
 
 
 def read_mask(path: str | Path, size: tuple[int, int]) -> np.ndarray:
@@ -77,9 +79,9 @@ def read_mask(path: str | Path, size: tuple[int, int]) -> np.ndarray:
     height, width = size
     with _opened(path) as opened:
         grey = np.asarray(_plain(opened).convert("F"))
-    marked = (grey >= grey.max() / 2) & (grey > 0)
-    coverage = Image.fromarray(marked.astype(np.float32)).resize((width, height), Image.Resampling.BOX)
-    return np.asarray(coverage) >= MASK_COVERAGE - 1e-6
+        marked = (grey >= grey.max() / 2) & (grey > 0)
+        coverage = Image.fromarray(marked.astype(np.float32)).resize((width, height), Image.Resampling.BOX)
+        return np.asarray(coverage) >= MASK_COVERAGE - 1e-6
 
 
 def _plain(image: Image.Image) -> Image.Image:
@@ -96,8 +98,13 @@ def _plain(image: Image.Image) -> Image.Image:
 
 @contextmanager
 def _opened(path: str | Path):
-    """Open an image file; whatever Pillow raises on a bad one becomes one sentence that names the file."""
+    """Open an image file; whatever a decoder raises on a bad one becomes one sentence that names the file."""
     try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):  # opening a FIFO would wait for ever
+            raise ValueError(
+                f"it is {'a folder' if stat.S_ISDIR(mode) else 'a FIFO, a socket or a device'}, not a file"
+            )
         with Image.open(path) as image:
             if image.mode == "F":
                 raise ValueError("its values are floats of unknown range, save it with 8 or 16 bits a channel")
@@ -106,8 +113,11 @@ def _opened(path: str | Path):
         raise FileNotFoundError(f"There is no image file {path}.") from None
     except Image.UnidentifiedImageError:
         raise ValueError(f"Cannot read {path}: it is not an image file.") from None
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise ValueError(f"Cannot read {path}: {str(error).rstrip('.')}.") from None
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
+        if not (reason and isinstance(error, OSError | ValueError | SyntaxError | Image.DecompressionBombError)):
+            reason = f"it is damaged or too large, its decoder ended with {type(error).__name__}"
+        raise ValueError(f"Cannot read {path}: {reason}.") from None
 
 
 class ImageFiles:

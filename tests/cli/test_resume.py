@@ -1,6 +1,7 @@
 """Work that is gone on with, and what files there are: nothing is lost, nothing is mixed, no name is too odd."""
 
 import csv
+import importlib
 import json
 import os
 
@@ -152,6 +153,46 @@ def test_a_defect_is_known_beside_the_training_images(photos, score, tmp_path):
     (photos / "crack").rename(tmp_path / "data" / "test" / "crack")
     assert score(tmp_path / "data" / "test", "--csv", tmp_path / "a.csv") == 0
     assert {row["kind"] for row in table_of(tmp_path / "a.csv")} == {"crack"}
+
+
+def said_of(capsys) -> list[str]:
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    return [line for line in said.replace("\r", "\n").splitlines() if line.startswith("anogan:")]
+
+
+@pytest.mark.parametrize("given", ["folder", "files"])
+def test_what_is_no_plain_file_gets_a_line(given, photos, score, tmp_path, capsys):
+    folder = photos / "good"
+    os.mkfifo(folder / "fifo.png")
+    (folder / "loop.png").symlink_to("loop.png")
+    (folder / "zero.png").symlink_to("/dev/zero")
+    (folder / "broken.png").symlink_to("nowhere.png")
+    paths = [folder] if given == "folder" else sorted(folder.iterdir())
+    assert score(*paths, "--csv", tmp_path / "a.csv") == 0
+    assert len(table_of(tmp_path / "a.csv")) == 3
+    said = said_of(capsys)
+    assert len(said) == 4
+    for name in ("fifo", "loop", "zero", "broken"):
+        assert sum(f"{name}.png" in line for line in said) == 1
+
+
+@pytest.mark.parametrize("error", [KeyError(5), RecursionError(), MemoryError()])
+@pytest.mark.parametrize("place", ["PIL.Image.open", "anogan_lib.datasets.images.from_uint8"])
+def test_a_damaged_image_does_not_end_the_run(place, error, photos, score, tmp_path, capsys, monkeypatch):
+    module, _, name = place.rpartition(".")
+    sound, calls = getattr(importlib.import_module(module), name), []
+
+    def damaged(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise error
+        return sound(*args)
+
+    monkeypatch.setattr(place, damaged)
+    assert score(photos, "--csv", tmp_path / "a.csv") == 0
+    assert len(table_of(tmp_path / "a.csv")) == 5
+    assert len(said_of(capsys)) == 1
 
 
 # ---- a training

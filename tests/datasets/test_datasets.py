@@ -1,10 +1,13 @@
 """Images in: every kind of file, every source, the splits, and what streams from disk."""
 
 import hashlib
+import os
 import socket
+import struct
 import subprocess
 import sys
 import tarfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -175,6 +178,55 @@ def test_broken_and_missing_files_are_named(tmp_path, rng):
     Image.fromarray(np.zeros((16, 16), np.float32)).save(tmp_path / "float.tif")
     with pytest.raises(ValueError, match=r"float.tif: .*floats of unknown range"):
         images.read_image(tmp_path / "float.tif", (16, 16, 1))
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError(5), IndexError("list"), struct.error("short"), RecursionError(), MemoryError(), AssertionError()]
+)
+@pytest.mark.parametrize("place", ["open", "Image.load"])
+def test_whatever_a_decoder_raises_names_the_file(error, place, tmp_path, rng, monkeypatch):
+    def damaged(*_, **__):
+        raise error
+
+    save_images(tmp_path, 1, rng)
+    monkeypatch.setattr(f"PIL.Image.{place}", damaged)
+    reads = [lambda path: images.read_image(path, (16, 16, 1)), lambda path: images.read_mask(path, (16, 16))]
+    for read in reads + [images.probe] * (place == "open"):
+        with pytest.raises(ValueError, match=rf"Cannot read .*0\.png: .*{type(error).__name__}"):
+            read(tmp_path / "0.png")
+
+
+def test_a_decoder_can_be_interrupted(tmp_path, rng, monkeypatch):
+    save_images(tmp_path, 1, rng)
+    monkeypatch.setattr("PIL.Image.open", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        images.probe(tmp_path / "0.png")
+
+
+def special_files(folder) -> dict[str, str]:
+    """Make what is no plain file: name -> what is said of it."""
+    os.mkfifo(folder / "fifo.png")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "socket.png"))
+    (folder / "device.png").symlink_to("/dev/zero")
+    (folder / "loop.png").symlink_to("loop.png")
+    (folder / "broken.png").symlink_to("nowhere.png")
+    no_file = "a FIFO, a socket or a device"
+    said = {"loop": "levels of symbolic links", "broken": "There is no image file"}
+    return {f"{name}.png": said.get(name, no_file) for name in ("fifo", "socket", "device", "loop", "broken")}
+
+
+def test_what_is_no_plain_file_is_left_out_with_a_warning(tmp_path, rng, monkeypatch):
+    save_images(tmp_path, 20, rng)
+    monkeypatch.chdir(tmp_path)  # the name of a socket is short
+    said = special_files(Path())
+    with pytest.warns(UserWarning, match="left out") as warned:
+        data = datasets.load(tmp_path)
+    assert sum(map(len, (data.train, data.validation, data.calibration, data.test))) == 20
+    found = [str(each.message) for each in warned]
+    assert len(found) == len(said)
+    for name, reason in said.items():
+        assert sum(name in line and reason in line for line in found) == 1
 
 
 def test_list_images_in_natural_order_without_hidden_files(tmp_path):
