@@ -116,6 +116,7 @@ def score(args) -> None:
     detector = _load_detector(args, args.steps, args.false_alarm_rate)
     pictures = overlays.Pictures(args.overlays, detector) if args.overlays else None
     rows = tables.resume(args.csv, detector) if args.resume else []
+    table = tables.Table(args.csv, append=bool(rows)) if args.csv else None
     before = {row["name"] for row in rows}
     for file, name in found_files if pictures else ():
         if file.as_posix() in before:
@@ -130,8 +131,8 @@ def score(args) -> None:
             some = tables.rows(found, names, kinds, labels)
             for i, (_, name) in enumerate(batch if pictures else ()):  # before their rows, which --resume relies on
                 pictures.write(name, images[i], found, i)
-            if args.csv:
-                tables.write(args.csv, some, append=bool(scores))  # without a score, an earlier file stays as it is
+            if table:
+                table.write(some)  # without a score, an earlier file stays as it is
             else:
                 tables.show(some, header=not scores)
             scores += [row["score"] for row in some]
@@ -142,6 +143,8 @@ def score(args) -> None:
         if args.json and rows:
             settings = {name: getattr(detector, name) for name in SETTINGS}
             saving.write_json(args.json, settings | {"images": rows})
+        if table:
+            table.close()
     if not scores:
         raise ValueError("Nothing could be scored: not one image could be read.")
     if len(scores) >= thresholds.ENOUGH_FOR_DRIFT:

@@ -86,7 +86,8 @@ def _parser() -> argparse.ArgumentParser:
         add("--score", metavar="NAME", choices=SCORES, help=f"{meaning}best: the places that differ most")
 
     rate = "share of normal images that may be called anomalous"
-    table = "FILE gets a row for each image: name, score, p_value, verdict, residual, discrimination, kind, label"
+    table = "FILE gets a row for each image: name, score, p_value, verdict, residual, discrimination, kind, label; "
+    table += "a name or kind that begins as a formula does (= + - @) gets an apostrophe before it"
 
     command("demo", "find defects on built-in data with a trained detector")
 

@@ -1,9 +1,11 @@
 """Tables of scores: rows, a CSV file that can be continued, a printed table."""
 
+import contextlib
 import csv
 import io
 import math
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,8 @@ from anogan_lib.datasets.images import read_image
 COLUMNS = ("name", "score", "p_value", "verdict", "residual", "discrimination", "kind", "label")
 NUMBERS = ("score", "p_value", "residual", "discrimination")
 VERDICTS = ("normal", "anomalous")
+TEXTS = ("name", "kind")  # a spreadsheet would compute those that begin as a formula does
+FORMULA = re.compile(r"'*(\s*[=+\-@＝＋－＠]|[\t\r\n])")
 
 
 def rows(found, names, kinds, labels) -> list[dict]:
@@ -23,15 +27,43 @@ def rows(found, names, kinds, labels) -> list[dict]:
     return [dict(zip(COLUMNS, row, strict=True)) for row in zip(*plain, strict=True)]
 
 
-def write(path, some: list[dict], append: bool = False) -> None:
-    """Write rows into a CSV file, or append them to it."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a" if append else "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        table = csv.DictWriter(file, COLUMNS)
-        if not append:
-            table.writeheader()
-        table.writerows(some)
+class Table:
+    """A CSV file of rows, made with the first of them and then kept open: a FIFO cannot be opened again.
+
+    A name or kind that a spreadsheet would take for a formula gets an apostrophe before it; `read` takes it away.
+    """
+
+    def __init__(self, path, append: bool = False):
+        self.path, self.append, self.file = Path(path), append, None
+
+    def write(self, some: list[dict]) -> None:
+        if self.file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            mode = "a" if self.append else "w"
+            self.file = self.path.open(mode, newline="", encoding="utf-8", errors="surrogateescape")
+            if not self.append:
+                csv.writer(self.file).writerow(COLUMNS)
+        texts = [{name: _harmless(row[name]) for name in TEXTS} for row in some]
+        csv.DictWriter(self.file, COLUMNS).writerows(row | text for row, text in zip(some, texts, strict=True))
+        self.file.flush()
+
+    def close(self) -> None:
+        if self.file is not None:
+            self.file.close()
+
+
+def write(path, some: list[dict]) -> None:
+    """Write rows into a CSV file."""
+    with contextlib.closing(Table(path)) as table:
+        table.write(some)
+
+
+def _harmless(text: str | None) -> str | None:
+    return f"'{text}" if text and FORMULA.match(text) else text
+
+
+def _as_it_was(text: str) -> str:
+    return text[1:] if text[:1] == "'" and FORMULA.match(text) else text
 
 
 def show(some: list[dict], header: bool) -> None:
@@ -52,6 +84,8 @@ def read(path) -> list[dict]:
     path = Path(path)
     content = path.read_bytes() if path.is_file() else b""
     whole = content[: content.rfind(b"\n") + 1]
+    while whole.count(b'"') % 2:  # this end of a line lies within a name
+        whole = whole[: whole.rfind(b"\n", 0, -1) + 1]
     lines = csv.DictReader(io.StringIO(whole.decode("utf-8", "surrogateescape"), newline=""))
     cut_header = not whole and f"{','.join(COLUMNS)}\r\n".encode().startswith(content)  # or an empty file
     if not cut_header and tuple(lines.fieldnames or ()) != COLUMNS:
@@ -61,11 +95,12 @@ def read(path) -> list[dict]:
         for line in lines:
             numbers = {name: float(line[name]) for name in NUMBERS}
             label = int(line["label"]) if line["label"] else None
-            found.append(line | numbers | {"kind": line["kind"] or None, "label": label})
-    except (ValueError, TypeError):
+            texts = {"name": _as_it_was(line["name"]), "kind": _as_it_was(line["kind"]) or None}
+            found.append(line | numbers | texts | {"label": label})
+    except (ValueError, TypeError, csv.Error):
         raise ValueError(f"{path} is no table of scores: not every row has the numbers that belong there.") from None
     if whole != content:
-        path.write_bytes(whole)
+        os.truncate(path, len(whole))
     return found
 
 

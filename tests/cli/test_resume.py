@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from anogan_lib import AnoGAN, saving
-from anogan_lib.cli import main, overlays
+from anogan_lib.cli import main, overlays, tables
 
 
 @pytest.fixture
@@ -75,6 +75,60 @@ def test_a_table_torn_anywhere_is_made_whole(kept, photos, score, tmp_path):
     torn.write_bytes(whole.read_bytes()[:kept])
     assert score(photos, "--csv", torn, "--resume") == 0
     assert [row["name"] for row in table_of(torn)] == [row["name"] for row in table_of(whole)]
+
+
+ROW = {"name": "a.png", "score": -1.5, "p_value": 0.1, "verdict": "normal", "residual": 2.0, "discrimination": 0.5}
+ROW |= {"kind": None, "label": None}
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+@pytest.mark.parametrize("line", [b'"im/0\nz.png",1.5,0.1,nor', b'"im/0\nz""\nb.png', b'"a\r\nb', b'"a""\r\n"",\nb'])
+def test_a_table_torn_within_a_name_is_made_whole(line, kept, tmp_path):
+    rows = [ROW, ROW | {"name": '0 "first"\nof all.png', "kind": "=cut", "label": 1}][:kept]
+    tables.write(tmp_path / "a.csv", rows)
+    before = (tmp_path / "a.csv").read_bytes()
+    (tmp_path / "a.csv").write_bytes(before + line)
+    assert tables.read(tmp_path / "a.csv") == rows
+    assert (tmp_path / "a.csv").read_bytes() == before
+
+
+FORMULAS = [
+    "=1+1.png",
+    "+1.png",
+    "-1.png",
+    "@A1.png",
+    "\t=1.png",
+    "\r.png",
+    " =1.png",
+    "＝1.png",
+    "'=1.png",
+    "''+1.png",
+]
+
+
+def test_a_name_is_no_formula(photos, score, tmp_path, monkeypatch):
+    content = (photos / "good" / "0.png").read_bytes()
+    monkeypatch.chdir(tmp_path)
+    names = [*FORMULAS, "'plain.png", "a=1.png"]
+    for name in names:
+        (tmp_path / "=1+2" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "=1+2" / name).write_bytes(content)
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "good").mkdir()
+    words = [*(tmp_path.relative_to(tmp_path) / name for name in names), "=1+2", "."]
+    words = [f"./{word}" if str(word).startswith("-") else word for word in words]  # becomes a Path without ./
+    words += ["--csv", "a.csv", "--json", "a.json"]
+    assert score(*words) == 0
+    rows = table_of("a.csv")
+    assert {row["name"] for row in rows} >= {"'=1+1.png", "'-1.png", "'＝1.png", "''=1.png", "'plain.png", "a=1.png"}
+    assert {row["kind"] for row in rows} >= {"'=1+2"}
+    for row in rows:
+        assert row["name"].lstrip()[0] not in "=+-@＝" and row["name"][0] not in "\t\r"
+    before, images = (tmp_path / "a.csv").read_bytes(), json.loads((tmp_path / "a.json").read_text())["images"]
+    assert {row["name"] for row in images} >= set(names) and {row["kind"] for row in images} >= {"=1+2"}
+    assert score(*words, "--resume") == 0  # every name is known again
+    assert (tmp_path / "a.csv").read_bytes() == before
+    assert json.loads((tmp_path / "a.json").read_text())["images"] == images
 
 
 def test_interrupted_pictures_are_made_up_for(photos, score, tmp_path, monkeypatch):
