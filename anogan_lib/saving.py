@@ -185,12 +185,22 @@ def _renamed(name: str) -> str:
 
 
 def write_text(path, text: str) -> None:
-    """Write a text file whole or not at all. Raises OSError, with the file's name, where that fails."""
-    path = Path(path)
+    """Write a text file whole or not at all. Raises OSError, with the file's name, where that fails.
+
+    A link stays a link: the file that it leads to is written. A FIFO or a device gets the text as a stream.
+    """
+    path, text = Path(path), text.encode(errors="backslashreplace")  # names may hold bytes that are no UTF-8
+    if path.exists() and not path.is_file():
+        with path.open("wb") as stream:
+            stream.write(text)
+        return
+    path = Path(os.path.realpath(path))
+    if path.is_symlink():
+        path.stat()  # raises: it leads to itself
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
-        unfinished.write_text(text, encoding="utf-8", errors="surrogateescape")
+        unfinished.write_bytes(text)
         os.replace(unfinished, path)
     except OSError as error:
         unfinished.unlink(missing_ok=True)

@@ -1,5 +1,7 @@
 """Detectors in folders: the format of before is still read."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,39 @@ def test_a_text_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     with pytest.raises(OSError, match=r"a\.txt"):
         saving.write_text(file, "after")
     assert file.read_text() == "before" and [path.name for path in file.parent.iterdir()] == ["a.txt"]
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "kept").mkdir()
+    for name in ("old.txt", "new.txt"):
+        (tmp_path / name).symlink_to(f"kept/{name}")
+    (tmp_path / "kept" / "old.txt").write_text("before")
+    for name in ("old.txt", "new.txt"):  # new.txt leads to no file yet
+        saving.write_text(tmp_path / name, "after")
+        assert (tmp_path / name).is_symlink() and (tmp_path / "kept" / name).read_text() == "after"
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match="loop"):
+        saving.write_text(tmp_path / "loop", "text")
+    assert (tmp_path / "loop").is_symlink()
+
+
+def test_a_fifo_and_a_device_are_written_through(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to("fifo")
+    (tmp_path / "null").symlink_to("/dev/null")
+    with ThreadPoolExecutor(1) as pool:
+        for name in ("fifo", "link"):
+            reader = pool.submit((tmp_path / "fifo").read_text)
+            saving.write_text(tmp_path / name, "text")
+            assert reader.result(10) == "text"
+    saving.write_text(tmp_path / "null", "text")
+    assert (tmp_path / "fifo").is_fifo() and len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_text_is_utf_8_whatever_names_it_holds(tmp_path):
+    saving.write_text(tmp_path / "a.txt", "caf\udce9 é \ud800\n")
+    assert (tmp_path / "a.txt").read_bytes() == "caf\\udce9 é \\ud800\n".encode()
 
 
 def test_a_card_is_a_page_for_people():
