@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from anogan_lib.datasets.images import natural_key, read_image
+from anogan_lib.datasets.images import EXTENSIONS, natural_key, probe, read_image
 
 BATCH = 64  # images that are read, scored and written together
 
@@ -20,7 +20,12 @@ def complain(error: Exception | str) -> None:
     if isinstance(error, OSError) and error.strerror:
         error = f"{error.filename or 'a file'}: {error.strerror}"
     sentence = " ".join(str(error).split()) or type(error).__name__
-    tqdm.write(f"anogan: {sentence}", file=sys.stderr)
+    tqdm.write(f"anogan: {printable(sentence)}", file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """Escape what is no character to be seen: line breaks, the codes that steer a terminal, bytes that are no UTF-8."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def find(paths: Iterable[str]) -> Iterator[tuple[Path, Path]]:
@@ -109,10 +114,29 @@ def read_batches(files: list, image_shape) -> Iterator[tuple[list, np.ndarray]]:
 
 
 def check_places(*paths) -> None:
-    """Check the files to be written before any work. Raises ValueError if one is a folder, or two are the same."""
-    paths = [os.path.abspath(path) for path in paths if path]
-    for path in paths:
+    """Check the files to be written before any work.
+
+    Raises:
+        ValueError: one is a folder or an image, or two are the same.
+        OSError: one is a link to itself.
+    """
+    real = [os.path.realpath(path) for path in paths if path]
+    for path in real:
+        if os.path.islink(path):
+            os.stat(path)  # raises
         if os.path.isdir(path):
             raise ValueError(f"{path} is a folder; name a file to be written.")
-        if paths.count(path) > 1:
+        if real.count(path) > 1:
             raise ValueError(f"{path} is named for two results; give each a file of its own.")
+        if os.path.isfile(path) and _is_image(path):
+            raise ValueError(f"{path} is an image; name another file to be written.")
+
+
+def _is_image(path: str) -> bool:
+    if path.lower().endswith(EXTENSIONS):  # perhaps a damaged one
+        return True
+    try:
+        probe(path)
+    except (ValueError, OSError):
+        return False
+    return True

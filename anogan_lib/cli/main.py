@@ -39,6 +39,9 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         0; 2 after an error, with one sentence on standard error; 130 after Ctrl-C.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # names that the terminal's encoding cannot hold
     argv = sys.argv[1:] if argv is None else list(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no notes about this processor
     args = _parser().parse_args(argv)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from anogan_lib.cli.files import printable
 from anogan_lib.datasets.images import read_image
 
 COLUMNS = ("name", "score", "p_value", "verdict", "residual", "discrimination", "kind", "label")
@@ -71,7 +72,7 @@ def show(some: list[dict], header: bool) -> None:
     if header:
         print(f"{'score':>10}  {'p-value':>8}  {'verdict':<9}  name")
     for row in some:
-        name = os.fsencode(row["name"]).decode(errors="replace")
+        name = printable(row["name"])
         print(f"{row['score']:>10.4g}  {row['p_value']:>8.4f}  {row['verdict']:<9}  {name}", flush=True)
 
 
