@@ -114,7 +114,8 @@ def score(args) -> None:
     files.check_places(args.csv, args.json)
     found_files = list(files.find(args.paths))
     detector = _load_detector(args, args.steps, args.false_alarm_rate)
-    pictures = overlays.Pictures(args.overlays, detector) if args.overlays else None
+    scored = [file for file, _ in found_files]
+    pictures = overlays.Pictures(args.overlays, detector, scored) if args.overlays else None
     rows = tables.resume(args.csv, detector) if args.resume else []
     table = tables.Table(args.csv, append=bool(rows)) if args.csv else None
     before = {row["name"] for row in rows}

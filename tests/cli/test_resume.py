@@ -2,8 +2,10 @@
 
 import csv
 import importlib
+import io
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -247,6 +249,98 @@ def test_a_damaged_image_does_not_end_the_run(place, error, photos, score, tmp_p
     assert score(photos, "--csv", tmp_path / "a.csv") == 0
     assert len(table_of(tmp_path / "a.csv")) == 5
     assert len(said_of(capsys)) == 1
+
+
+def test_the_terminal_need_not_know_the_characters_of_a_name(photos, score, monkeypatch):
+    content = (photos / "good" / "0.png").read_bytes()
+    for name in ("日本.png", "\x1b[31mred.png", "two\nlines.png", "caf\udce9.png", "é.png"):
+        (photos / "good" / name).write_bytes(content)
+    (photos / "good" / "日本\x1b[2J.txt").write_bytes(b"")
+    terminals = [io.TextIOWrapper(io.BytesIO(), encoding="cp1252", newline="") for _ in range(2)]
+    for name, terminal in zip(("stdout", "stderr"), terminals, strict=True):
+        monkeypatch.setattr(f"sys.{name}", terminal)
+    assert score(photos / "good") == 0
+    monkeypatch.undo()
+    for terminal in terminals:
+        terminal.flush()
+    out, errors = (terminal.buffer.getvalue() for terminal in terminals)
+    lines = out.decode("cp1252").splitlines()
+    assert len(lines) == 1 + 8 + 1  # header, rows, summary
+    for shown in ("/\\u65e5\\u672c.png", "/\\x1b[31mred.png", "/two\\nlines.png", "/caf\\udce9.png", "/é.png"):
+        assert sum(line.endswith(shown) for line in lines) == 1
+    assert b"\\u65e5\\u672c\\x1b[2J.txt" in errors and b"\x1b[2J" not in errors
+
+
+def test_a_kind_that_is_no_utf_8_is_evaluated(photos, tiny_detector, tmp_path):
+    (photos / "crack").rename(photos / "crack\udcff")
+    results = {option: tmp_path / f"a.{option}" for option in ("report", "csv", "json")}
+    words = [str(word) for option, path in results.items() for word in (f"--{option}", path)]
+    assert main(["evaluate", str(tiny_detector), str(photos), *words]) == 0
+    assert "crack\\udcff" in results["report"].read_text(encoding="utf-8")
+    assert {row["kind"] for row in table_of(results["csv"])} == {"good", "crack\udcff"}
+
+
+# ---- places of the results
+
+
+def test_results_go_through_links(photos, score, tmp_path):
+    (tmp_path / "kept").mkdir()
+    names = ("a.csv", "a.json")
+    for name in names:
+        (tmp_path / name).symlink_to(f"kept/{name}")
+    for _ in range(2):  # to new files, and to those
+        assert score(photos, "--csv", tmp_path / "a.csv", "--json", tmp_path / "a.json") == 0
+        assert all((tmp_path / name).is_symlink() and (tmp_path / "kept" / name).is_file() for name in names)
+    assert len(table_of(tmp_path / "a.csv")) == 6
+
+
+def test_results_go_through_a_fifo(photos, score, tmp_path, monkeypatch):
+    monkeypatch.setattr("anogan_lib.cli.files.BATCH", 2)
+    names = ("csv", "json")
+    for name in names:
+        os.mkfifo(tmp_path / name)
+    with ThreadPoolExecutor(2) as pool:
+        table, content = (pool.submit((tmp_path / name).read_text) for name in names)
+        assert score(photos, "--csv", tmp_path / "csv", "--json", tmp_path / "json") == 0
+        assert len(table.result(10).splitlines()) == 7 and len(json.loads(content.result(10))["images"]) == 6
+    assert all((tmp_path / name).is_fifo() for name in names)
+
+
+@pytest.mark.parametrize("option", ["--csv", "--json", "--report"])
+def test_no_result_is_written_over_an_image(option, photos, tiny_detector, tmp_path, capsys):
+    image = photos / "good" / "0.png"
+    before = image.read_bytes()
+    (tmp_path / "link").symlink_to(image)
+    (tmp_path / "hard").hardlink_to(image)
+    (photos / "good" / "damaged.png").write_bytes(b"")
+    command = "evaluate" if option == "--report" else "score"
+    for place in (image, tmp_path / "link", tmp_path / "hard", photos / "good" / "damaged.png"):
+        assert main([command, str(tiny_detector), str(photos), option, str(place)]) == 2
+        said = said_of(capsys)
+        assert len(said) == 1 and "is an image" in said[0]
+    (tmp_path / "loop").symlink_to("loop")
+    assert main([command, str(tiny_detector), str(photos), option, str(tmp_path / "loop")]) == 2
+    assert "loop" in said_of(capsys)[0]
+    assert image.read_bytes() == before and (photos / "good" / "damaged.png").read_bytes() == b""
+
+
+def test_overlays_of_a_file_and_a_folder_of_one_name_stay_apart(photos, score, tmp_path):
+    content, names = (photos / "good" / "0.png").read_bytes(), ["x.bmp", "x.png/0.png", "x_overlay.png/y.PNG/0.png"]
+    for name in names:
+        (tmp_path / "clash" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "clash" / name).write_bytes(content)
+    words = [tmp_path / "clash", "--csv", tmp_path / "a.csv", "--overlays", tmp_path / "pictures"]
+    for more in ([], ["--resume"]):
+        assert score(*words, *more) == 0
+        assert len([path for path in (tmp_path / "pictures").rglob("*.png") if path.is_file()]) == 6
+    assert len(table_of(tmp_path / "a.csv")) == 3
+
+
+def test_no_overlay_is_written_over_an_image(photos, score):
+    before = {file: file.read_bytes() for file in photos.rglob("*.png")}
+    assert score(photos, "--overlays", photos) == 0
+    assert {file: file.read_bytes() for file in before} == before
+    assert len(list(photos.rglob("*.png"))) == 3 * len(before)
 
 
 # ---- a training
