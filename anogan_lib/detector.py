@@ -19,11 +19,11 @@ from anogan_lib.evaluation import baselines, regions, thresholds
 from anogan_lib.evaluation.evaluation import Evaluation
 from anogan_lib.evaluation.prediction import Prediction
 from anogan_lib.fast.encoder import train_encoder
-from anogan_lib.fast.ways import Ways, check_count, check_init
+from anogan_lib.fast.ways import PACES, Ways, check_count, check_init
 from anogan_lib.paper.dcgan import DCGAN
 from anogan_lib.paper.networks import feature_extractor
 from anogan_lib.paper.score import check_lam
-from anogan_lib.paper.search import SHORT, Inversion
+from anogan_lib.paper.search import Inversion
 from anogan_lib.scores import background
 from anogan_lib.scores.scorer import ScoredInversion, Scorer
 
@@ -32,7 +32,6 @@ RECIPES = {  # score, start of the way to z, and whether the encoder is trained 
     "f-anogan": ("f-anogan", "encoder", False),
     "best": ("best", "encoder", True),
 }
-STEPS = {"random": SHORT.steps, "encoder": 0}  # of the search from each start
 
 
 class AnoGAN:
@@ -86,7 +85,7 @@ class AnoGAN:
         self.score = own_score if score is None else score
         self.lam = scores.default_lam(self.score) if lam is None else lam
         self.init = own_init if init is None else check_init(init)
-        self.steps = STEPS[self.init] if steps is None else check_count("steps", steps, 0)
+        self.steps = PACES[self.init].steps if steps is None else check_count("steps", steps, 0)
         self.region = None if region is None else regions.check_region(region, gan.image_shape)
         self.features = feature_extractor(gan.discriminator, self.feature_layer)
         self.split_digests: dict[str, dict[str, str]] = {}
@@ -107,7 +106,7 @@ class AnoGAN:
 
     def __repr__(self) -> str:
         score, init, _ = RECIPES[self.recipe]
-        own = {"score": score, "lam": scores.default_lam(self.score), "init": init, "steps": STEPS[self.init]}
+        own = {"score": score, "lam": scores.default_lam(self.score), "init": init, "steps": PACES[self.init].steps}
         parts = [f"{name}={getattr(self, name)!r}" for name, value in own.items() if getattr(self, name) != value]
         return f"AnoGAN({', '.join(['x'.join(map(str, self.image_shape)), f'recipe={self.recipe!r}', *parts])})"
 
@@ -186,22 +185,18 @@ class AnoGAN:
             self.weights = own.weights(self.lam)  # in spreads, which are known now
             found = self.invert(split)
             self.scores.learn(found.losses)
-        maps = {"map": found.maps(), own.map_name: self.maps(found)}
+        maps = self._all_maps(found)
         self.map_scales = {name: max(float(np.quantile(each, 0.999)), 1e-6) for name, each in maps.items()}
         self._remember("validation", split)
         return self
 
     def calibrate(self, images, false_alarm_rate: float = 0.05) -> "AnoGAN":
-        """Set the thresholds from normal images that served for nothing else.
-
-        The threshold is the split-conformal quantile: on new normal images the rate of false alarms is at most
-        `false_alarm_rate` on average.
-        """
+        """Set the thresholds from normal images that served for nothing else, as `thresholds.conformal` promises."""
         split = as_split(images)
         found = self.invert(split)
         thresholds.conformal(found.scores(), false_alarm_rate)  # refuses what so few images cannot promise
-        maps = {"map": found.maps(), self.scores[self.score].map_name: self.maps(found)}
-        self.calibration = found.losses | {f"{name}_peak": each.max(axis=(1, 2)) for name, each in maps.items()}
+        peaks = {f"{name}_peak": each.max(axis=(1, 2)) for name, each in self._all_maps(found).items()}
+        self.calibration = found.losses | peaks
         self.calibrated_search, self.false_alarm_rate, self.card = self._own_search, float(false_alarm_rate), {}
         self._remember("calibration", split)
         return self
@@ -215,9 +210,12 @@ class AnoGAN:
     def combine(self, losses: Mapping, lam: float | None = None, score: str | None = None) -> np.ndarray:
         """A(x), (N,), from losses; None for the detector's score, and for its lambda or the other score's own."""
         score = self.score if score is None else scores.check_score(score)
-        if lam is None:
-            lam = self.lam if score == self.score else scores.default_lam(score)
-        return self.scores.combine(score, losses, check_lam(lam))
+        return self.scores.combine(score, losses, self._lam_of(score, lam))
+
+    def _lam_of(self, score: str, lam: float | None) -> float:
+        """The lambda that is asked for, else the detector's for its own score, and another score's own."""
+        default = self.lam if score == self.score else scores.default_lam(score)
+        return check_lam(default if lam is None else lam)
 
     def scores_for(self, losses: Mapping) -> tuple[str, ...]:
         """Return the names of the scores that these losses and what was learned allow."""
@@ -300,8 +298,7 @@ class AnoGAN:
         own = (lam, score, step_size, restarts) == (None, None, None, 1)
         own &= {"init": init, "steps": steps, "seed": seed} == self._own_search
         if lam is not None or score is not None:
-            default = self.lam if asked == self.score else scores.default_lam(asked)
-            lam = check_lam(default if lam is None else lam)
+            lam = self._lam_of(asked, lam)
             weights = self.scores[asked].weights(lam)
         record_every = check_count("record_every", record_every, 1) * trace
         options = {"seed": seed, "record_every": record_every, "batch_size": batch_size, "progress": progress}
@@ -312,6 +309,11 @@ class AnoGAN:
     def maps(self, found: Inversion) -> np.ndarray:
         """Return the anomaly maps of the detector's score, (N, H, W)."""
         return self.scores.maps(self.score, found)
+
+    def _all_maps(self, found: Inversion) -> dict[str, np.ndarray]:
+        """The maps of the detector's score and the plain residual maps, by `map_name`."""
+        own = {self.scores[self.score].map_name: self.maps(found)}
+        return own if "map" in own else own | {"map": found.maps()}
 
     def predict(self, images, progress: bool = False, **refused) -> Prediction:
         """Return scores, p-values, verdicts and maps of N images, by the detector's own search. Needs calibration.
@@ -387,8 +389,6 @@ class AnoGAN:
         if len(found) != 1:
             raise ValueError(f"compute_anomaly_score takes one image; predict takes many. Received: {len(found)}")
         return float(found.scores()[0]), found.reconstruction[0]
-
-    # ---- saving
 
     def save(self, folder, card: dict | None = None) -> None:
         """Write the detector into `folder`, whole or not at all; `card` holds its data, command, results ..."""

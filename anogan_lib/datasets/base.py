@@ -36,7 +36,7 @@ class Split:
     """
 
     def __init__(self, images, labels=None, kinds=None, masks=None, names=None, reference: "Split | None" = None):
-        self._files = images if isinstance(images, ImageFiles) else None
+        self._files, self._digests = images if isinstance(images, ImageFiles) else None, None
         self._images = check_images(images) if self._files is None else images
         self._masks = masks if masks is None or isinstance(masks, ImageFiles) else np.asarray(masks, bool)
         self.kinds, self.names = (None if each is None else np.asarray(each, str) for each in (kinds, names))
@@ -69,10 +69,10 @@ class Split:
 
     def __getitem__(self, indices) -> "Split":
         places = np.atleast_1d(np.arange(len(self))[indices])
-        parts = (self._images, self.labels, self.kinds, self._masks, self.names, self._files)
-        *parts, files = (None if part is None else part[places] for part in parts)
+        parts = (self._images, self.labels, self.kinds, self._masks, self.names, self._files, self._digests)
+        *parts, files, digests = (None if part is None else part[places] for part in parts)
         chosen = Split(*parts, reference=self.reference)
-        chosen._files = files  # known even when the images have been read
+        chosen._files, chosen._digests = files, digests  # known even when the images have been read
         return chosen
 
     def __repr__(self) -> str:
@@ -103,11 +103,13 @@ class Split:
 
         It is that of the file's bytes where the image is a file, whatever size it is read at, else of its values.
         """
-        if self._files is None:
-            contents = (image.tobytes() for image in self._images)
-        else:
-            contents = map(Path.read_bytes, self._files.paths)
-        return [hashlib.sha256(content).hexdigest()[:16] for content in contents]
+        if self._digests is None:  # computed once: fitting and evaluating ask for them several times
+            if self._files is None:
+                contents = (image.tobytes() for image in self._images)
+            else:
+                contents = map(Path.read_bytes, self._files.paths)
+            self._digests = np.array([hashlib.sha256(content).hexdigest()[:16] for content in contents])
+        return self._digests.tolist()
 
 
 @dataclass

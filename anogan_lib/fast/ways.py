@@ -48,7 +48,7 @@ class Ways:
         **options,
     ) -> Inversion:
         """Find z for each image; see `AnoGAN.invert` for the arguments, and `Lanes.invert` for the options."""
-        if check_init(init) not in self.lanes:
+        if init not in self.lanes:
             raise ValueError('init="encoder" needs an encoder: call detector.fit_encoder(data.train) first.')
         pace = PACES[init] if step_size is None else PAPER._replace(step_size=float(step_size))
         steps = PACES[init].steps if steps is None else check_count("steps", steps, 0)
