@@ -14,6 +14,7 @@ DATA is one of
   hazelnut           rendered hazelnuts with four kinds of defect, built in
   digits:8           real handwritten 8x8 digits that come with scikit-learn; 8 is the normal class
   mnist:8            MNIST, and fashion_mnist:3; found under $ANOGAN_DATA or downloaded by Keras
+  textures:brick     photographs of brick, gravel or grass that come with scikit-image, with drawn defects
   mvtec:hazelnut     a category of MVTec AD, found under $ANOGAN_DATA or downloaded
   a path             a folder in MVTec AD's layout (train/good, test/good, test/<defect>, and masks in
                      ground_truth/<defect>), one that holds a folder good/, or a flat folder of good images

@@ -9,13 +9,13 @@ import difflib
 import os
 from pathlib import Path
 
-from anogan_lib.datasets import digits, folders, hazelnut, images, mvtec
+from anogan_lib.datasets import digits, folders, hazelnut, images, mvtec, textures
 from anogan_lib.datasets.base import AnomalyDataset, Source, Split
 from anogan_lib.datasets.folders import write
 
 __all__ = ["AnomalyDataset", "Split", "images", "labelled_folder", "load", "write"]
 
-SPECS = ("hazelnut", "digits:8", "mnist:8", "fashion_mnist:3", "mvtec:hazelnut")
+SPECS = ("hazelnut", "digits:8", "mnist:8", "fashion_mnist:3", "textures:brick", "mvtec:hazelnut")
 
 
 def load(
@@ -25,8 +25,9 @@ def load(
 
     Args:
         spec: `hazelnut` (rendered, built in; a folder of that name is `./hazelnut`), `digits:8`, `mnist:8`,
-            `fashion_mnist:3` (the number is the normal class), `mvtec:hazelnut` (any category of MVTec AD),
-            or a folder of images: a path, or the name of one in `$ANOGAN_DATA`. `folders` describes the layouts.
+            `fashion_mnist:3` (the number is the normal class), `textures:brick` (or gravel, or grass),
+            `mvtec:hazelnut` (any category of MVTec AD), or a folder of images: a path, or the name of one in
+            `$ANOGAN_DATA`. `folders` describes the layouts.
         size: of the images in pixels, one number (square) or (H, W); None is the source's own.
         seed: of the split into train, validation and calibration, and of the rendering.
         channels: 1 or 3, for a folder of images; None is 1 where all files are grey, else 3.
@@ -57,6 +58,8 @@ def _read(spec, size, seed: int, channels: int | None) -> Source:
         return hazelnut.read(size, seed)
     if colon and source in digits.SOURCES:
         return digits.read(source, int(rest) if rest.isdecimal() else rest, size, seed)
+    if colon and source == "textures":
+        return textures.read(rest, size, seed)
     if colon and source == "mvtec":
         return mvtec.read(rest, size, seed)
     return folders.read(_find_folder(spec), size, seed, spec, channels=channels)

@@ -5,10 +5,9 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from anogan_lib.datasets.base import Source, Split
-from anogan_lib.datasets.images import from_uint8
+from anogan_lib.datasets.images import from_uint8, resize_all
 
 _TEN = tuple("0123456789")
 _CLOTHES = ("t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle-boot")
@@ -36,20 +35,12 @@ def read(source: str, normal: int, size: tuple[int, int] | None = None, seed: in
         raise ValueError(f"The normal class of {source} is a number from 0 to 9. Received: {normal!r}.")
     x_train, y_train, x_test, y_test = _digits(normal, seed) if source == "digits" else _arrays(source)
     good = np.flatnonzero(y_train == normal)
-    images = _resize(np.concatenate([x_train[good], x_test]), size or default_size)
+    images = from_uint8(resize_all(np.concatenate([x_train[good], x_test]), size or default_size))[..., None]
     kinds = ["good"] * len(good) + np.where(y_test == normal, "good", np.array(classes)[y_test]).tolist()
     names = [f"train/{i:05d}" for i in good] + [f"test/{i:05d}" for i in range(len(x_test))]
     about = f"{about} Normal: {classes[normal]}; all others are anomalies."
     in_test = np.arange(len(images)) >= len(good)
     return Source(f"{source}:{normal}", about, Split(images, kinds=kinds, names=names), in_test)
-
-
-def _resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize uint8 (N, h, w) to float32 (N, H, W, 1) in [-1, 1] with an antialiased bicubic filter."""
-    if images.shape[1:] != size:
-        wanted = (size[1], size[0])
-        images = np.stack([Image.fromarray(x).resize(wanted, Image.Resampling.BICUBIC) for x in images])
-    return from_uint8(images)[..., None]
 
 
 def _digits(normal: int, seed: int) -> tuple[np.ndarray, ...]:

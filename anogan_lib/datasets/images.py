@@ -28,6 +28,13 @@ def to_uint8(array: np.ndarray) -> np.ndarray:
     return np.clip(np.rint((np.asarray(array, np.float32) + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
+def resize_all(images: np.ndarray, size: tuple[int, int], filter=Image.Resampling.BICUBIC) -> np.ndarray:
+    """Resize uint8 images (N, h, w) to (N, H, W), antialiased."""
+    if images.shape[1:] == size:
+        return images
+    return np.stack([Image.fromarray(x).resize((size[1], size[0]), filter) for x in images])
+
+
 def natural_key(path: str | Path) -> list:
     """Return the key that sorts `2.png` before `10.png`."""
     parts = re.split(r"(\d+)", Path(path).name.lower())

@@ -789,6 +789,6 @@ def test_sizes_that_are_none(size):
 
 
 def test_importing_the_data_sets_stays_light():
-    heavy = "[m for m in ('tensorflow', 'keras', 'sklearn', 'scipy', 'matplotlib') if m in sys.modules]"
+    heavy = "[m for m in ('tensorflow', 'keras', 'sklearn', 'skimage', 'scipy', 'matplotlib') if m in sys.modules]"
     code = f"import sys, anogan_lib.datasets; print({heavy})"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
