@@ -14,12 +14,13 @@ import keras
 import numpy as np
 
 from anogan_lib import saving, scores
+from anogan_lib.checks import MOST_SEED, whole
 from anogan_lib.datasets.base import AnomalyDataset, Split, as_split, check_fit, labelled, sample_images
 from anogan_lib.evaluation import baselines, regions, thresholds
 from anogan_lib.evaluation.evaluation import Evaluation
 from anogan_lib.evaluation.prediction import Prediction
 from anogan_lib.fast.encoder import train_encoder
-from anogan_lib.fast.ways import PACES, Ways, check_count, check_init
+from anogan_lib.fast.ways import MOST_STEPS, PACES, Ways, check_init
 from anogan_lib.paper.dcgan import DCGAN
 from anogan_lib.paper.networks import feature_extractor
 from anogan_lib.paper.score import check_lam
@@ -81,11 +82,12 @@ class AnoGAN:
         if recipe not in RECIPES:
             raise ValueError(f"The recipe is one of {', '.join(RECIPES)}. Received: {recipe!r}")
         own_score, own_init, _ = RECIPES[recipe]
-        self.gan, self.recipe, self.seed, self.feature_layer = gan, recipe, int(seed), int(feature_layer)
+        self.gan, self.recipe, self.seed = gan, recipe, whole("seed", seed, 0, MOST_SEED)
+        self.feature_layer = whole("feature_layer", feature_layer, -9, 9)
         self.score = own_score if score is None else score
         self.lam = scores.default_lam(self.score) if lam is None else lam
         self.init = own_init if init is None else check_init(init)
-        self.steps = PACES[self.init].steps if steps is None else check_count("steps", steps, 0)
+        self.steps = PACES[self.init].steps if steps is None else whole("steps", steps, 0, MOST_STEPS)
         self.region = None if region is None else regions.check_region(region, gan.image_shape)
         self.features = feature_extractor(gan.discriminator, self.feature_layer)
         self.split_digests: dict[str, dict[str, str]] = {}
@@ -292,7 +294,10 @@ class AnoGAN:
             raise ValueError("A data set holds several splits: name one, for example data.test.")
         split = as_split(images)
         check_fit("detector", self.image_shape, split.image_shape)
-        init, seed = self.init if init is None else check_init(init), self.seed if seed is None else int(seed)
+        init, seed = (
+            self.init if init is None else check_init(init),
+            self.seed if seed is None else whole("seed", seed, 0, MOST_SEED),
+        )
         steps = self.steps if steps is None and init == self.init else steps
         weights, asked = self.weights, self.score if score is None else scores.check_score(score)
         own = (lam, score, step_size, restarts) == (None, None, None, 1)
@@ -300,7 +305,7 @@ class AnoGAN:
         if lam is not None or score is not None:
             lam = self._lam_of(asked, lam)
             weights = self.scores[asked].weights(lam)
-        record_every = check_count("record_every", record_every, 1) * trace
+        record_every = whole("record_every", record_every, 1) * trace
         options = {"seed": seed, "record_every": record_every, "batch_size": batch_size, "progress": progress}
         found = self.ways.invert(split, init, steps, weights, step_size, restarts, **options)
         losses = self.scores.losses(self.score, found)

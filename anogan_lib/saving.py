@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import time
@@ -10,7 +11,21 @@ from pathlib import Path
 
 import numpy as np
 
+from anogan_lib.checks import number
+from anogan_lib.training.reading import (
+    check_plain,
+    check_weights,
+    give_weights,
+    naming,
+    planned,
+    read_array,
+    read_arrays,
+    read_json,
+)
+
 FORMAT = 3
+BACKGROUNDS = {2: "usual.npz", 3: "backgrounds.npz"}  # by format
+MOST_CALIBRATION = 2**24  # losses of calibration images, in all
 COMPLETE = ".complete"
 FILES = ("dcgan.json", "generator.keras", "discriminator.keras", "encoder.keras", "adapted.keras", "detector.json")
 FILES += ("calibration.npz", "backgrounds.npz", "usual.npz", "region.npy", "splits.json", "card.json", "card.md")
@@ -35,14 +50,15 @@ def write(detector, folder: Path, card: dict) -> None:
 def settle(folder: Path) -> None:
     """Put the files of a complete detector in place, detector.json last, and remove those of the one before."""
     complete = folder / COMPLETE
+    if complete.is_symlink():
+        raise ValueError(f"{complete} is a link, and a detector is not put in place from elsewhere.")
     if (complete / "detector.json").is_file():
-        files = json.loads((complete / "detector.json").read_text(encoding="utf-8"))["files"]
-        for name in FILES:
-            if name not in files and name != "detector.json":
-                (folder / name).unlink(missing_ok=True)
-        for name in [*files, "detector.json"]:
+        files = read_json(complete / "detector.json").get("files", ())
+        for name in sorted(FILES, key="detector.json".__eq__):
             if (complete / name).is_file():
                 os.replace(complete / name, folder / name)
+            elif name not in files and name != "detector.json":
+                (folder / name).unlink(missing_ok=True)
     if complete.is_dir():
         complete.rmdir()
 
@@ -69,7 +85,6 @@ def _write_files(detector, folder: Path, card: dict) -> None:
         np.save(folder / "region.npy", detector.region)
     about = {"format": FORMAT, "settings": {name: getattr(detector, name) for name in SETTINGS}}
     about |= {name: getattr(detector, name) for name in LEARNED}
-    about |= {"encoder": detector.encoder is not None, "adapted": adapted}
     about["spreads"] = {name: detector.scores[name].spreads for name in ("standardised", "best")}
     write_json(folder / "splits.json", detector.split_digests)
     if card:
@@ -81,7 +96,8 @@ def _write_files(detector, folder: Path, card: dict) -> None:
 
 
 def _checksum(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read(kind, folder: Path, settings: dict):
@@ -92,75 +108,126 @@ def read(kind, folder: Path, settings: dict):
         ValueError: it has a format that this version does not know, or a file is damaged.
     """
     from anogan_lib.paper.dcgan import DCGAN
-    from anogan_lib.scores.background import Background, restored
 
     settle(folder)
     if not (folder / "detector.json").is_file():
         raise FileNotFoundError(
             f"{folder} holds no detector (detector.json is missing); `anogan train DATA --out {folder}` makes one."
         )
-    about = _about(folder)
-    if "score" in settings and "lam" not in settings and settings["score"] != about["settings"]["score"]:
+    with naming(folder / "detector.json"):
+        about = _checked(_in_this_format(read_json(folder / "detector.json"), folder))
+    for name, checksum in about["files"].items():
+        with naming(folder / name):
+            check_plain(folder / name)
+            if checksum and _checksum(folder / name) != checksum:
+                raise ValueError("it is damaged, its checksum is not the one in detector.json")
+    gan, own = DCGAN.load(folder), about["settings"]
+    if "score" in settings and "lam" not in settings and settings["score"] != own["score"]:
         settings = settings | {"lam": None}  # the other score's own lambda
-    region = np.load(folder / "region.npy") if (folder / "region.npy").is_file() else None
-    gan = DCGAN.load(folder)
-    detector = kind(gan, **about["settings"] | settings, region=region)
-    detector.adopt(*_networks(folder, gan, about))
-    for name, spreads in about["spreads"].items():
-        detector.scores[name].spreads = {loss: tuple(pair) for loss, pair in spreads.items()}
-    file = folder / ("backgrounds.npz" if about["format"] == FORMAT else "usual.npz")
-    if file.is_file():
-        with np.load(file) as kept:
-            parts = {_renamed(name): kept[name] for name in kept.files}
-        for name in sorted({name.split(".")[0] for name in parts}):
-            mean, whole, steps, variances, share = (
-                parts[f"{name}.{part}"] for part in ("mean", "directions", "steps", "variances", "share")
-            )
-            directions = restored(whole, steps)
-            detector.scores["best"].backgrounds[name] = Background(mean, directions, variances, float(share))
-    if about["calibrated_search"] is not None:
-        with np.load(folder / "calibration.npz") as kept:
-            detector.calibration = {_renamed(name): kept[name] for name in kept.files}
-    for name in LEARNED:
-        setattr(detector, name, about[name])
-    for name, attribute in (("card.json", "card"), ("splits.json", "split_digests")):
-        if (folder / name).is_file():
-            setattr(detector, attribute, json.loads((folder / name).read_text(encoding="utf-8")))
+    networks, region = _networks(folder, gan, about["files"]), None
+    if "region.npy" in about["files"]:
+        region = read_array(folder / "region.npy", "bool", gan.image_shape[:2])
+    with naming(folder / "detector.json"):
+        detector = kind(gan, **own, region=region)
+    if settings:
+        detector = kind(gan, **own | settings, region=region)
+    detector.adopt(*networks)
+    _give_learned(detector, folder, about)
     return detector
 
 
-def _networks(folder: Path, gan, about: dict):
+def _networks(folder: Path, gan, files: dict):
     """The G that z is searched in, and E or None: built from the DCGAN's settings, their weights loaded."""
     from anogan_lib.fast.encoder import build_encoder
-    from anogan_lib.paper.networks import build_generator
 
-    s, generator, encoder = gan.settings, gan.averaged, None
-    if about["adapted"]:
-        generator = build_generator(s.image_shape, s.latent_dim, s.width)
-        generator.load_weights(folder / "adapted.keras")
-        generator.trainable = False
-    if about["encoder"]:
-        encoder = build_encoder(s.image_shape, s.latent_dim, s.width)
-        encoder.load_weights(folder / "encoder.keras")
-    return generator, encoder
+    s = gan.settings
+    build = {"adapted.keras": gan.build_generator}
+    build["encoder.keras"] = lambda: build_encoder(s.image_shape, s.latent_dim, s.width)
+    for name in build.keys() & files.keys():
+        check_weights(folder / name, planned(build[name]))
+    networks = {name: build[name]() for name in build if name in files}
+    for name, network in networks.items():
+        give_weights(network, folder / name)
+        network.trainable = False
+    return networks.get("adapted.keras", gan.averaged), networks.get("encoder.keras")
 
 
-def _about(folder: Path) -> dict:
+def _give_learned(detector, folder: Path, about: dict) -> None:
+    """Give a detector what it has learned beside its networks."""
+    from anogan_lib.scores import CLASSES
+    from anogan_lib.scores.background import MOST_COORDINATES, Background, restored
+
+    for name, spreads in about["spreads"].items():
+        detector.scores[name].spreads = spreads
+    best = detector.scores["best"]
+    if (file := folder / BACKGROUNDS[about["format"]]).name in about["files"]:
+        wanted = {}
+        for name, (_, *shape) in zip(best.needs, detector.scores.shapes("best"), strict=True):
+            p = math.prod(shape)
+            parts = {"mean": ("float32", (p,)), "directions": ("int8", (None, p)), "steps": ("float32", (None, 1))}
+            parts |= {"variances": ("float32", (None,)), "share": ("float64", ())}
+            wanted |= {f"{name}.{part}": about for part, about in parts.items()}
+        arrays = read_arrays(file, wanted, 4 * MOST_COORDINATES, _renamed)
+        with naming(file):
+            for name in sorted({name.split(".")[0] for name in arrays}):
+                mean, whole, steps, variances, share = (arrays[f"{name}.{part}"] for part in parts)
+                if not len(whole) == len(steps) == len(variances) or min(variances) < 0 or share <= 0:
+                    raise ValueError(f"the directions, steps and variances of {name} do not belong together")
+                best.backgrounds[name] = Background(mean, restored(whole, steps), variances, float(share))
+    if about["calibrated_search"] is not None:
+        names = {name for score in CLASSES.values() for name in (*score.needs, f"{score.map_name}_peak")}
+        wanted = dict.fromkeys(names, ("float32", (None,)))
+        detector.calibration = read_arrays(folder / "calibration.npz", wanted, MOST_CALIBRATION, _renamed)
+        if len({len(values) for values in detector.calibration.values()}) != 1:
+            raise ValueError(f"Cannot read {folder / 'calibration.npz'}: its arrays have different lengths.")
+    for name in LEARNED:
+        setattr(detector, name, about[name])
+    if "card.json" in about["files"]:
+        detector.card = card = read_json(folder / "card.json")
+        kinds = {"data": str, "description": str, "command": str, "results": dict}
+        if wrong := [name for name, each in kinds.items() if not isinstance(card.get(name, each()), each)]:
+            raise ValueError(f"Cannot read {folder / 'card.json'}: {wrong[0]} is not of its kind.")
+    if "splits.json" in about["files"]:
+        detector.split_digests = splits = read_json(folder / "splits.json")
+        if not all(isinstance(part, dict) and set(map(type, part.values())) <= {str} for part in splits.values()):
+            raise ValueError(f"Cannot read {folder / 'splits.json'}: it gives no digest for each name.")
+
+
+def _checked(about: dict) -> dict:
+    """Check what detector.json says, but for the settings' values, which the constructor checks."""
+    own = {name: about["settings"][name] for name in SETTINGS}
+    if unknown := [name for name in (*about["settings"], *about["files"]) if name not in (*SETTINGS, *FILES)]:
+        raise ValueError(f"{unknown[0]!r} is neither a setting nor a file of a detector")
+    if (search := about["calibrated_search"]) is not None:
+        search = {name: search[name] for name in ("init", "steps", "seed")}
+        if "calibration.npz" not in about["files"]:
+            raise ValueError("calibration.npz is missing among its files")
+    weights = tuple(number("a weight in the search", weight, 0) for weight in about["weights"])
+    if len(weights) != 2:
+        raise ValueError(f"the search has two weights, not {len(weights)}")
+    scales = {name: number("the scale of maps", scale, 0, above=True) for name, scale in about["map_scales"].items()}
+    spreads = {}
+    for score in ("standardised", "best"):
+        spreads[score] = {
+            loss: (number(f"the mean of {loss}", mean, -1e30), number(f"the spread of {loss}", spread, 0, above=True))
+            for loss, (mean, spread) in about["spreads"][score].items()
+        }
+    rate = number("false_alarm_rate", about["false_alarm_rate"], 0, 1, above=True)
+    learned = {"weights": weights, "map_scales": scales, "spreads": spreads, "false_alarm_rate": rate}
+    return about | learned | {"settings": own, "calibrated_search": search}
+
+
+def _in_this_format(about: dict, folder: Path) -> dict:
     """What detector.json says; of format 2, in the words of this one."""
-    about = json.loads((folder / "detector.json").read_text(encoding="utf-8"))
-    if about.get("format") == FORMAT:
-        for name, checksum in about["files"].items():
-            if not (folder / name).is_file() or _checksum(folder / name) != checksum:
-                raise ValueError(
-                    f"{folder / name} is missing or damaged: its checksum is not the one in detector.json."
-                )
+    if about["format"] == FORMAT:
         return about
-    if about.get("format") != 2:
-        received = f"{folder} has format {about.get('format')}"
-        raise ValueError(
-            f"This version reads detectors of formats 2 and {FORMAT}: train it again. Received: {received}."
-        )
+    if about["format"] != 2:
+        raise ValueError(f"it has format {about['format']!r}, and this version reads 2 and {FORMAT}: train it again")
     old = {name: value for name, value in about["settings"].items() if name != "precision"}
+    files = {name: None for name in FILES if (folder / name).is_file()}  # without checksums
+    for name in ("encoder", "adapted"):
+        if about[name] != (f"{name}.keras" in files):
+            raise ValueError(f"{name} is {about[name]!r}, which is not so for {name}.keras")
     init = "encoder" if about["encoder"] else "random"
     steps = old["steps"] if old["steps"] is not None else (0 if about["encoder"] else 100)
     recipe = "best" if old["score"] == "best" else "paper"
@@ -173,6 +240,7 @@ def _about(folder: Path) -> dict:
         "map_scales": {"local_map" if recipe == "best" else "map": about["map_scale"]},
         "spreads": {"standardised": spreads, "best": spreads},
         "calibrated_search": {"init": init, "steps": steps, "seed": old["seed"]} if about["calibrated"] else None,
+        "files": files,
     }
 
 

@@ -420,10 +420,10 @@ def test_a_damaged_file_is_named(name, detector, tmp_path):
     content = bytearray((tmp_path / name).read_bytes())
     content[len(content) // 2] ^= 1
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(ValueError, match=f"{name} is missing or damaged"):
+    with pytest.raises(ValueError, match=f"{name}: it is damaged"):
         AnoGAN.load(tmp_path)
     (tmp_path / name).unlink()
-    with pytest.raises(ValueError, match=f"{name} is missing or damaged"):
+    with pytest.raises(FileNotFoundError, match=f"no file .*{name}"):
         AnoGAN.load(tmp_path)
 
 
@@ -431,5 +431,5 @@ def test_another_format_is_refused(detector, tmp_path):
     detector.save(tmp_path)
     about = json.loads((tmp_path / "detector.json").read_text())
     (tmp_path / "detector.json").write_text(json.dumps(about | {"format": 99}))
-    with pytest.raises(ValueError, match="formats 2 and 3"):
+    with pytest.raises(ValueError, match="reads 2 and 3"):
         AnoGAN.load(tmp_path)

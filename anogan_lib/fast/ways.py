@@ -4,11 +4,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from anogan_lib.checks import number, whole
 from anogan_lib.datasets.base import as_split
 from anogan_lib.fast.encoder import EncoderSearch
 from anogan_lib.fast.lanes import Lanes
 from anogan_lib.paper.search import PAPER, SHORT, Inversion, Search
 
+MOST_STEPS, MOST_RESTARTS = 10**6, 1000
 PACES = {"random": SHORT, "encoder": SHORT._replace(steps=0, step_size=0.2)}  # smaller steps from a good start
 
 
@@ -50,11 +52,13 @@ class Ways:
         """Find z for each image; see `AnoGAN.invert` for the arguments, and `Lanes.invert` for the options."""
         if init not in self.lanes:
             raise ValueError('init="encoder" needs an encoder: call detector.fit_encoder(data.train) first.')
-        pace = PACES[init] if step_size is None else PAPER._replace(step_size=float(step_size))
-        steps = PACES[init].steps if steps is None else check_count("steps", steps, 0)
+        pace = PACES[init]
+        if step_size is not None:
+            pace = PAPER._replace(step_size=number("step_size", step_size, 0, 100, above=True))
+        steps = PACES[init].steps if steps is None else whole("steps", steps, 0, MOST_STEPS)
         if self.region is not None:
             images = np.asarray(self._within(as_split(images).images))
-        restarts = check_count("restarts", restarts, 1)
+        restarts = whole("restarts", restarts, 1, MOST_RESTARTS)
         return self.lanes[init].invert(images, pace._replace(steps=steps), weights, restarts, **options)
 
     def _within(self, images):
@@ -67,10 +71,3 @@ def check_init(init: str) -> str:
     if init not in PACES:
         raise ValueError(f'init is "random" or "encoder". Received: {init!r}')
     return init
-
-
-def check_count(name: str, value, least: int) -> int:
-    """Return a whole number. Raises ValueError below `least`, and for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name} is a whole number, at least {least}. Received: {value!r}")
-    return int(value)

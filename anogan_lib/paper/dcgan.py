@@ -11,8 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from anogan_lib.checks import MOST_SEED, flag, number, whole
 from anogan_lib.datasets.base import as_split, check_fit, epoch_batches
-from anogan_lib.paper.networks import build_discriminator, build_generator, check_image_shape
+from anogan_lib.paper.networks import build_discriminator, build_generator, check_image_shape, parameters
 from anogan_lib.paper.prior import check_prior, draw
 from anogan_lib.training.augmentation import check_augment, differentiable, flip
 from anogan_lib.training.checkpoints import Checkpoints, History
@@ -20,6 +21,7 @@ from anogan_lib.training.progress import Progress
 from anogan_lib.training.reproducible import load_dcgan, save_dcgan, seeded
 
 DEFAULT_STEPS = 6000  # generator steps when no number of epochs is given
+MOST_PARAMETERS = 2**25  # of one network: 134 MB of weights, nine times as much in training
 
 
 def discriminator_loss(real_logits, fake_logits):
@@ -43,8 +45,8 @@ class Settings:
 
     Attributes:
         image_shape: (H, W, C), sides from 16 to 256, C 1 or 3.
-        latent_dim: length of z; None for one number per 64 pixels, at most 64.
-        width: channels of the blocks next to the image. Computation grows with its square.
+        latent_dim: length of z, up to 1024; None for one number per 64 pixels, at most 64.
+        width: channels of the blocks next to the image, up to 1024. Computation grows with its square.
         prior: "sphere" or "normal", the distribution of z.
         augment: how images are changed before D sees them: "", "translation", "colour", or "translation,colour".
         flips: also show D the training images mirrored, left-right and up-down: for objects that may lie either way.
@@ -71,8 +73,18 @@ class Settings:
         object.__setattr__(self, "image_shape", shape)
         if self.latent_dim is None:
             object.__setattr__(self, "latent_dim", min(64, max(1, height * breadth // 64)))
-        if self.latent_dim < 1 or self.width < 1:
-            raise ValueError(f"latent_dim and width are at least 1. Received: {self.latent_dim} and {self.width}")
+        whole("latent_dim", self.latent_dim, 1, 1024)
+        whole("width", self.width, 1, 1024)
+        if (size := parameters(shape, self.latent_dim, self.width)) > MOST_PARAMETERS:
+            raise ValueError(
+                f"G would have about {size:,} parameters, more than {MOST_PARAMETERS:,}: choose a smaller width or "
+                f"latent_dim. Received: width {self.width}, latent_dim {self.latent_dim} for images of {shape}"
+            )
+        flag("flips", self.flips)
+        number("ema_decay", self.ema_decay, 0, 1)
+        for name in ("learning_rate", "d_learning_rate"):
+            number(name, getattr(self, name), 0, 1, above=True)
+        whole("seed", self.seed, 0, MOST_SEED)
         check_prior(self.prior)
         check_augment(self.augment)
 
@@ -93,11 +105,10 @@ class DCGAN:
     """
 
     def __init__(self, image_shape=(64, 64, 3), **settings):
-        self.settings = s = Settings(image_shape, **settings)
+        self.settings = s = self.settings_type(image_shape, **settings)
         with seeded(s.seed):
-            self.generator = build_generator(s.image_shape, s.latent_dim, s.width)
-            self.averaged = build_generator(s.image_shape, s.latent_dim, s.width)
-            self.discriminator = build_discriminator(s.image_shape, s.width, s.normalisation)
+            self.generator, self.averaged = self.build_generator(), self.build_generator()
+            self.discriminator = self.build_discriminator()
         self.averaged.set_weights(self.generator.get_weights())
         self.averaged.trainable = False
         self.steps_done = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -107,9 +118,17 @@ class DCGAN:
         self.d_optimizer.build(self.discriminator.trainable_variables)  # built now: a checkpoint finds all their state
         self.g_optimizer.build(self.generator.trainable_variables)
 
+    settings_type = Settings
     image_shape = property(lambda self: self.settings.image_shape)
     latent_dim = property(lambda self: self.settings.latent_dim)
     prior = property(lambda self: self.settings.prior)
+
+    def build_generator(self) -> keras.Model:
+        s = self.settings
+        return build_generator(s.image_shape, s.latent_dim, s.width)
+
+    def build_discriminator(self) -> keras.Model:
+        return build_discriminator(self.image_shape, self.settings.width, self.settings.normalisation)
 
     # ---- training: two steps, one loop
 

@@ -7,6 +7,8 @@ sees its neighbours in the batch.
 
 from keras import ops
 
+from anogan_lib.checks import number
+
 
 def residual_loss(x, y):
     """R(x) = sum |x - G(z)| over pixels and channels: (N, H, W, C) twice -> (N,)."""
@@ -31,6 +33,4 @@ def residual_map(x, y, signed: bool = False):
 
 def check_lam(lam: float) -> float:
     """Return lambda as a float. Raises ValueError outside [0, 1]."""
-    if not 0.0 <= float(lam) <= 1.0:
-        raise ValueError(f"lambda weighs discrimination against residual and lies in [0, 1]. Received: {lam}")
-    return float(lam)
+    return number("lambda", lam, 0, 1)

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from anogan_lib.checks import whole
+from anogan_lib.training.reading import check_weights, give_weights, naming, planned, read_json
+
 FORMAT = 1
 FILES = ("dcgan.json", "generator.keras", "discriminator.keras")
 
@@ -40,19 +43,26 @@ def load_dcgan(kind, folder):
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: the folder has another format.
+        ValueError: a file is not what `save_dcgan` writes.
     """
     folder = Path(folder)
     if missing := [name for name in FILES if not (folder / name).is_file()]:
         raise FileNotFoundError(f"{folder} holds no DCGAN ({', '.join(missing)} missing); gan.save(folder) writes one.")
-    about = json.loads((folder / "dcgan.json").read_text(encoding="utf-8"))
-    if about.get("format") != FORMAT:
-        raise ValueError(f"{folder / 'dcgan.json'} has format {about.get('format')}; this version reads {FORMAT}.")
-    about["settings"].pop("r1", None)  # a gradient penalty that earlier versions had, always 0 in what they saved
+    about = read_json(folder / "dcgan.json")
+    with naming(folder / "dcgan.json"):
+        if about["format"] != FORMAT:
+            raise ValueError(f"it has format {about['format']!r}, and this version reads {FORMAT}")
+        about["settings"].pop("r1", None)  # a gradient penalty that earlier versions had, always 0 in what they saved
+        epochs, steps = (whole(name, about[name], 0, 2**62) for name in ("epochs", "steps"))
+        plan = object.__new__(kind)  # of its networks, without memory for their weights
+        plan.settings = kind.settings_type(**about["settings"])
+        wanted = [planned(build) for build in (plan.build_generator, plan.build_discriminator)]
+    check_weights(folder / "generator.keras", wanted[0])
+    check_weights(folder / "discriminator.keras", wanted[1])
     gan = kind(**about["settings"])
-    gan.averaged.load_weights(folder / "generator.keras")
+    give_weights(gan.averaged, folder / "generator.keras")
+    give_weights(gan.discriminator, folder / "discriminator.keras")
     gan.generator.set_weights(gan.averaged.get_weights())
-    gan.discriminator.load_weights(folder / "discriminator.keras")
-    gan.epochs_done.assign(about["epochs"])
-    gan.steps_done.assign(about["steps"])
+    gan.epochs_done.assign(epochs)
+    gan.steps_done.assign(steps)
     return gan

@@ -9,9 +9,9 @@ import tensorflow as tf
 import traitlets as tr
 
 from anogan_lib import pictures
+from anogan_lib.checks import whole
 from anogan_lib.datasets.base import as_split
 from anogan_lib.datasets.images import to_uint8
-from anogan_lib.fast.ways import check_count
 from anogan_lib.paper import dcgan, prior
 from anogan_lib.training.checkpoints import History
 from anogan_lib.widgets.base import View, number, script
@@ -75,7 +75,7 @@ class TrainingMonitor(View):
         self.images = as_split(train_images)
         self.steps_an_epoch = max(1, len(self.images) // min(batch_size, len(self.images)))
         default = max(1, dcgan.DEFAULT_STEPS // self.steps_an_epoch)
-        self.epochs = default if epochs is None else check_count("epochs", epochs, 1)
+        self.epochs = default if epochs is None else whole("epochs", epochs, 1)
         judged = [as_split(each)[:JUDGED].images for each in (self.images, held_back) if each is not None]
         z = prior.draw(SAMPLES, gan.latent_dim, gan.prior, (0, 0))  # those of gan.sample(8, seed=0)
 

@@ -7,8 +7,8 @@ import tensorflow as tf
 import traitlets as tr
 
 from anogan_lib import pictures
+from anogan_lib.checks import whole
 from anogan_lib.datasets.base import Split
-from anogan_lib.fast.ways import check_count
 from anogan_lib.widgets.base import View, check_inside, checked, image_names, map_scale, number, script
 from anogan_lib.widgets.sheets import sheet
 
@@ -94,7 +94,7 @@ class InversionStepper(View):
             raise ValueError(f"The settings of a search are {known}. Received: {', '.join(sorted(unknown))}.")
         wanted = self.settings | settings
         for name in ("steps", "restarts"):
-            wanted[name] = check_count(name, wanted[name], 1)
+            wanted[name] = whole(name, wanted[name], 1)
         if wanted["step_size"] is not None and not wanted["step_size"] > 0:
             raise ValueError(f"step_size is above 0, or None for the search's own. Received: {wanted['step_size']!r}.")
         if wanted["lam"] is None:

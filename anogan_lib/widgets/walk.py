@@ -5,9 +5,9 @@ import tensorflow as tf
 import traitlets as tr
 
 from anogan_lib import pictures
+from anogan_lib.checks import whole
 from anogan_lib.datasets.base import Split
 from anogan_lib.datasets.images import to_uint8
-from anogan_lib.fast.ways import check_count
 from anogan_lib.paper.dcgan import DCGAN
 from anogan_lib.paper.prior import draw, onto_prior
 from anogan_lib.widgets.base import View, check_inside, checked, image_names, script
@@ -103,7 +103,7 @@ class LatentWalk(View):
     def __init__(self, detector_or_gan, images=None, directions: int = 6, seed: int = 0):
         alone = isinstance(detector_or_gan, DCGAN)
         self.gan = detector_or_gan if alone else detector_or_gan.gan
-        directions = min(check_count("directions", directions, 1), self.gan.latent_dim)
+        directions = min(whole("directions", directions, 1), self.gan.latent_dim)
         if images is not None and alone:
             raise ValueError("Only a detector finds the z of images: LatentWalk(detector, images). Received: a DCGAN.")
         generator = self.gan.averaged if alone else detector_or_gan.generator

@@ -171,11 +171,11 @@ def test_many_searches_bring_no_warning_of_retracing(gan, images, caplog):
     [
         ({"init": "encoder"}, "fit_encoder"),
         ({"init": "zero"}, '"random" or "encoder"'),
-        ({"steps": -1}, "steps is a whole number, at least 0"),
+        ({"steps": -1}, "steps is a whole number from 0 to"),
         ({"trace": True, "record_every": 0}, "at least 1"),
-        ({"lam": 2.0}, r"\[0, 1\]"),
+        ({"lam": 2.0}, "lambda is a number from 0 to 1"),
         ({"score": "mean"}, "paper, standardised, f-anogan, best"),
-        ({"restarts": 0}, "restarts is a whole number, at least 1"),
+        ({"restarts": 0}, "restarts is a whole number from 1 to"),
         ({"steps": 2.5}, "steps is a whole number"),
     ],
 )

@@ -1,0 +1,33 @@
+"""Checks of single arguments. Each returns the value, or raises a ValueError: what is wanted, and what was received."""
+
+import math
+from numbers import Integral, Real
+from reprlib import repr as shortened
+
+MOST_SEED = 2**32 - 1
+
+
+def whole(name: str, value, least: int, most: int | None = None) -> int:
+    """Return a whole number from `least` to `most` as an int."""
+    right = isinstance(value, Integral) and not isinstance(value, bool)
+    if not right or value < least or (most is not None and value > most):
+        span = f", at least {least}" if most is None else f" from {least} to {most}"
+        raise ValueError(f"{name} is a whole number{span}. Received: {shortened(value)}")
+    return int(value)
+
+
+def number(name: str, value, least: float, most: float = math.inf, *, above: bool = False) -> float:
+    """Return a finite number from `least` to `most`, or with `above` greater than `least`, as a float."""
+    right = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not right or not least <= value <= most or (above and value == least):
+        span = f"above {least:g}" if above else f"from {least:g}"
+        span += "" if most == math.inf else f"{', at most' if above else ' to'} {most:g}"
+        raise ValueError(f"{name} is a number {span}. Received: {shortened(value)}")
+    return float(value)
+
+
+def flag(name: str, value) -> bool:
+    """Return True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is True or False. Received: {shortened(value)}")
+    return value
