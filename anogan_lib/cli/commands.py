@@ -110,8 +110,13 @@ def score(args) -> None:
     if args.resume and not args.csv:
         raise ValueError("--resume continues a table of scores: name it with --csv FILE.")
     files.check_places(args.csv, args.json)
+    exported = args.detector.endswith(".tflite")
+    if not args.paths:
+        if exported:
+            return _show_card(args.detector)
+        raise ValueError("Name the images, or folders of images, to be scored.")
     found_files = list(files.find(args.paths))
-    detector = _load_detector(args, args.steps, args.false_alarm_rate)
+    detector = _load_exported(args) if exported else _load_detector(args, args.steps, args.false_alarm_rate)
     scored = [file for file, _ in found_files]
     pictures = overlays.Pictures(args.overlays, detector, scored) if args.overlays else None
     rows = tables.resume(args.csv, detector) if args.resume else []
@@ -171,6 +176,16 @@ def evaluate(args) -> None:
         report.write(args.report, detector, data, evaluation, prediction)
 
 
+def export(args) -> None:
+    """Write a detector as one graph, for machines without TensorFlow."""
+    detector = _load_detector(args, None, args.false_alarm_rate)
+
+    from anogan_lib.export import write  # TensorFlow has been imported by now, quietly
+
+    write(detector, args.out)
+    print(f"{args.out}, threshold {detector.threshold:.4g}, recipe {detector.recipe!r}")
+
+
 def data(args) -> None:
     """Show what is in a data set; with --out, write it as folders."""
     found = datasets.load(args.data)
@@ -184,6 +199,8 @@ def _load_detector(args, steps: int | None = None, false_alarm_rate: float | Non
     """Load a detector and change what the options say."""
     from anogan_lib import AnoGAN
 
+    if Path(args.detector).is_file():
+        raise ValueError(f"A folder that anogan train wrote is wanted, not a single file. Received: {args.detector}")
     detector = AnoGAN.load(args.detector, score=args.score)
     if args.lam is not None:
         detector.lam = args.lam
@@ -195,6 +212,28 @@ def _load_detector(args, steps: int | None = None, false_alarm_rate: float | Non
         detector.false_alarm_rate = false_alarm_rate
     detector.threshold  # noqa: B018 - raises where a calibration is missing, or too small for the rate
     return detector
+
+
+def _load_exported(args):
+    """Load a detector from FILE.tflite, without TensorFlow."""
+    from anogan_lib.litert import LiteDetector
+
+    for name in ("lam", "score", "steps"):
+        if getattr(args, name) is not None:
+            raise ValueError(f"--{name} cannot change an exported detector; give it to anogan export, or train again.")
+    detector = LiteDetector(args.detector)
+    if args.false_alarm_rate is not None:
+        detector.false_alarm_rate = args.false_alarm_rate
+    detector.threshold  # noqa: B018 - raises where the calibration is too small for the rate
+    return detector
+
+
+def _show_card(path: str) -> None:
+    from anogan_lib.litert import read_card
+
+    about = read_card(path)
+    about["calibration_scores"] = f"{len(about['calibration_scores'])} numbers"
+    print(saving.card_as_text(about), end="")
 
 
 def _calibrate_again(detector) -> None:

@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # names that the terminal's encoding cannot hold
     argv = sys.argv[1:] if argv is None else list(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no notes about this processor
-    args = _parser().parse_args(argv)
+    args = _parse(argv)
     args.command = shlex.join(["anogan", *argv])
 
     from anogan_lib.cli import commands, files
@@ -63,10 +63,20 @@ def main(argv: list[str] | None = None) -> int:
             return 130
         except BrokenPipeError:  # the reader of `anogan score ... | head` has closed the pipe
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, ImportError) as error:
             files.complain(error)
             return 2
     return 0
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    parser = _parser()
+    args, more = parser.parse_known_args(argv)
+    if more and vars(args).get("paths") == [] and not any(each.startswith("-") for each in more):
+        args.paths, more = more, []  # argparse takes paths of any number to end where options begin
+    if more:
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    return args
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -82,8 +92,9 @@ def _parser() -> argparse.ArgumentParser:
         texts = {"help": purpose, "description": f"{purpose.capitalize()}.", "epilog": epilog}
         return commands.add_parser(name, **texts, formatter_class=layout).add_argument
 
-    def add_detector(add):
-        add("detector", metavar="DETECTOR", help="a folder that anogan train wrote, or weights/hazelnut")
+    def add_detector(add, others: str = ""):
+        folder = "a folder that anogan train wrote, or weights/hazelnut"
+        add("detector", metavar="DETECTOR", help=f"{folder}{others}")
         lam = "lambda, the weight of D against R, 0 to 1; it weighs the losses again and does not search again"
         add("--lam", type=float, metavar="L", help=lam)
         meaning = "paper: raw sums of R and D; standardised: both in spreads of normal images; f-anogan: mean squares; "
@@ -113,8 +124,9 @@ def _parser() -> argparse.ArgumentParser:
 
     defaults = "Where an option is left out, the detector's own setting holds."
     add = command("score", "score images, one by one and folder by folder", defaults)
-    add_detector(add)
-    add("paths", metavar="PATH", nargs="+", help="images and folders of images, with all their subfolders")
+    add_detector(add, "; or FILE.tflite, which anogan export wrote and which needs no TensorFlow")
+    paths = "images and folders of images, with all their subfolders; without one, FILE.tflite shows its card"
+    add("paths", metavar="PATH", nargs="*", help=paths)
     steps = "steps of the search for z; the detector is calibrated again on its own images, which must still be there"
     add("--steps", type=int, metavar="N", help=steps)
     add("--false-alarm-rate", type=float, metavar="A", help=rate)
@@ -131,6 +143,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--json", metavar="FILE", help="every figure, under the names of an Evaluation's attributes")
     add("--csv", metavar="FILE", help=table)
     add("--report", metavar="FILE.html", help="figures, curves, pictures and settings in one file to hand on")
+
+    purpose = "write a detector as one graph, for machines without TensorFlow"
+    add = command("export", purpose, "A detector that searches for z (recipe paper) cannot be exported.")
+    add_detector(add)
+    add("--false-alarm-rate", type=float, metavar="A", help=rate)
+    out = "FILE.tflite (LiteRT, one image at a time; anogan score reads it), FILE.onnx, or a folder (SavedModel)"
+    add("--out", metavar="FILE", required=True, help=out)
 
     add = command("data", "show what is in a data set", DATA_HELP)
     add("data", metavar="DATA", help="a data set, see below")

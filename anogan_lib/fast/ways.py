@@ -33,7 +33,7 @@ class Ways:
     def __init__(self, generator, features, prior: str, encoder=None, region=None, elsewhere=None):
         self.region, self.elsewhere = region, elsewhere
         if region is not None:
-            generator = keras.Model(generator.input, self._within(generator.output))
+            generator = keras.Model(generator.input, self.within(generator.output))
         self.search = Search(generator, features, prior)
         self.lanes = {"random": Lanes(self.search)}
         if encoder is not None:
@@ -57,12 +57,14 @@ class Ways:
             pace = PAPER._replace(step_size=number("step_size", step_size, 0, 100, above=True))
         steps = PACES[init].steps if steps is None else whole("steps", steps, 0, MOST_STEPS)
         if self.region is not None:
-            images = np.asarray(self._within(as_split(images).images))
+            images = np.asarray(self.within(as_split(images).images))
         restarts = whole("restarts", restarts, 1, MOST_RESTARTS)
         return self.lanes[init].invert(images, pace._replace(steps=steps), weights, restarts, **options)
 
-    def _within(self, images):
+    def within(self, images):
         """Replace what lies outside the region of interest, (N, H, W, C)."""
+        if self.region is None:
+            return images
         return ops.where(self.region[..., None], images, self.elsewhere)
 
 

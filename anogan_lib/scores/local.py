@@ -38,7 +38,7 @@ class Local(Standardised):
         """Return what is compared, (N, h, w, C) by loss: images without contrast, features in units of their size."""
         x, y = (without_contrast(blur(each, SCORE_BLUR)) for each in (x, y))
         pairs = zip(features_x, features_y, strict=True)
-        sized = [(a - b) / ops.sqrt(ops.mean(a**2, axis=(1, 2, 3), keepdims=True) + 1e-6) for a, b in pairs]
+        sized = [(a - b) / ops.sqrt(mean(a**2) + 1e-6) for a, b in pairs]
         return dict(zip(self.needs, [x - y, *sized], strict=True))
 
     def losses(self, x, y, features_x, features_y):
@@ -70,8 +70,13 @@ class Local(Standardised):
 
 def without_contrast(images):
     """Take brightness and contrast out of each image: mean 0, standard deviation 1; (N, H, W, C) -> the same."""
-    centred = images - ops.mean(images, axis=(1, 2, 3), keepdims=True)
-    return centred / ops.sqrt(ops.mean(centred**2, axis=(1, 2, 3), keepdims=True) + 1e-6)
+    centred = images - mean(images)
+    return centred / ops.sqrt(mean(centred**2) + 1e-6)
+
+
+def mean(values):
+    """Mean of each image, (N, h, w, C) -> (N, 1, 1, 1); row by row, since LiteRT loses digits in long sums."""
+    return ops.mean(ops.mean(values, axis=(2, 3), keepdims=True), axis=1, keepdims=True)
 
 
 def largest(differences):
