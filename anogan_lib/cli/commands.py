@@ -42,7 +42,7 @@ def demo(args) -> None:
     for i, name in enumerate(tqdm(test.names, "pictures", unit="image")):
         each.write(Path(name), test.images[i], found, i)
     chosen = [int(np.flatnonzero(test.kinds == kind)[i]) for kind, i in SHOWN]
-    scale = {"vmax": detector.map_scale, "cut_off": detector.map_scale / 2, "opacity": 0.9}
+    scale = {"vmax": detector.map_scale, "opacity": 0.9}
     overlays = [pictures.overlay_image(test.images[i], found.maps[i], **scale) for i in chosen]
     rows = [test.images[chosen], found.reconstruction[chosen], datasets.images.from_uint8(np.stack(overlays))]
     titles = [kind for kind, _ in SHOWN] + ["G(z)"] * len(SHOWN) + [f"A(x) = {found.scores[i]:.1f}" for i in chosen]

@@ -1,15 +1,27 @@
-"""Draw figures from arrays: `images` and overlays, `curves` of training and evaluation, `report` for one HTML page."""
+"""Draw figures: `images` and overlays, `curves`, `drawings` of how AnoGAN works, `report` for one HTML page."""
 # ruff: noqa: F401
 
 from anogan_lib.pictures.curves import (
     confusion_table,
     embedding,
+    guessing_lines,
     lambda_curve,
     losses,
     precision_recall_curve,
     roc_curve,
     score_distributions,
+    thumbnails,
     trace_curves,
 )
-from anogan_lib.pictures.images import common_scale, comparison, gallery, image_grid, overlay, overlay_image, rgb
-from anogan_lib.pictures.style import CLASSES, COLOURS, DASHES, new_figure
+from anogan_lib.pictures.drawings import growing_blocks, losses_plane, pipeline, search_path
+from anogan_lib.pictures.images import (
+    CUT_OFF,
+    common_scale,
+    comparison,
+    gallery,
+    image_grid,
+    overlay,
+    overlay_image,
+    rgb,
+)
+from anogan_lib.pictures.style import CLASSES, COLOURS, DASHES, PAGE, described, new_figure

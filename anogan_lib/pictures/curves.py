@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from anogan_lib.evaluation.metrics import auroc, average_precision
-from anogan_lib.pictures.style import CLASSES, COLOURS, DASHES, MARKERS, axes_or_new, new_figure
+from anogan_lib.pictures.images import rgb
+from anogan_lib.pictures.style import CLASSES, COLOURS, DASHES, MARKERS, PAGE, axes_or_new, described, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+FEW = 30  # images: fewer are drawn one by one
 
 
 def losses(history: Mapping[str, Sequence], ax: "Axes | None" = None) -> "Figure":
@@ -21,16 +24,26 @@ def losses(history: Mapping[str, Sequence], ax: "Axes | None" = None) -> "Figure
     ax = axes_or_new(ax)
     for name, who in (("d_loss", "discriminator"), ("g_loss", "generator")):
         ax.plot(range(1, len(history[name]) + 1), history[name], DASHES[who], color=COLOURS[who], label=who)
+    guessing_lines(ax)
     ax.set(xlabel="epoch", ylabel="loss")
     ax.legend(frameon=False)
-    return ax.figure
+    last = {name: history[name][-1] for name in ("d_loss", "g_loss")}
+    text = "The losses over {n} epochs; at the end D's is {d_loss:.2f} and G's {g_loss:.2f}."
+    return described(ax.figure, text.format(n=len(history["d_loss"]), **last))
+
+
+def guessing_lines(ax: "Axes") -> None:
+    """Draw the losses of a discriminator that says one half to every image: 2 ln 2 for D, ln 2 for G."""
+    for times, who, name in ((2, "discriminator", "D guesses: 2 ln 2"), (1, "generator", "D guesses: ln 2")):
+        ax.axhline(times * np.log(2), linestyle=":", linewidth=1.2, color=COLOURS[who], label=name)
 
 
 def trace_curves(steps: np.ndarray, residual: np.ndarray, discrimination: np.ndarray, names=None) -> "Figure":
     """Draw both losses of the search over its steps: steps (T,), losses (T, N), a line for each of N images."""
-    figure = new_figure(5.2, 4.2)
+    figure = new_figure(0.7 * PAGE, 4.2)
     top, bottom = figure.subplots(2, 1, sharex=True)
-    for ax, which, values in ((top, "residual", residual), (bottom, "discrimination", discrimination)):
+    losses = {"residual": residual, "discrimination": discrimination}
+    for ax, (which, values) in zip((top, bottom), losses.items(), strict=True):
         values = np.asarray(values).reshape(len(steps), -1)  # (T, N)
         for i, line in enumerate(values.T):
             named = {} if names is None else {"label": str(names[i]), "marker": MARKERS[i % len(MARKERS)]}
@@ -40,24 +53,41 @@ def trace_curves(steps: np.ndarray, residual: np.ndarray, discrimination: np.nda
     bottom.set_xlabel("step of the search")
     if names is not None:
         top.legend(frameon=False)
-    return figure
+    ends = ", ".join(f"{which} {np.mean(np.asarray(v)[-1]):.4g}" for which, v in losses.items())
+    return described(figure, f"Both losses over {steps[-1]} steps of the search; mean at the end: {ends}.")
 
 
 def score_distributions(
     scores: np.ndarray, labels: np.ndarray, threshold: float | None = None, ax: "Axes | None" = None, bins: int = 30
 ) -> "Figure":
-    """Draw histograms of normal and anomalous scores with the same bins, and the threshold."""
+    """Draw how normal scores (upwards) and anomalous ones (downwards) are distributed, and the threshold.
+
+    Each class fills a histogram of shares on the same bins, so that 50 images can be compared with 1,000. Where there
+    are fewer than 30 images in all, each is a dot.
+    """
     ax = axes_or_new(ax)
     scores, labels = np.asarray(scores), np.asarray(labels)
     edges = np.histogram_bin_edges(scores, bins)
-    for k, name in enumerate(CLASSES):
-        look = {"hatch": "////", "histtype": "step"} if k else {"histtype": "stepfilled", "alpha": 0.75}
-        ax.hist(scores[labels == k], edges, color=COLOURS[name], label=name, linewidth=1.6, **look)
+    for k, (name, sign) in enumerate(zip(CLASSES, (1, -1), strict=True)):
+        own = scores[labels == k]
+        if len(scores) < FEW:
+            ax.plot(own, np.full(len(own), sign), MARKERS[k], color=COLOURS[name], label=name, alpha=0.75)
+        elif len(own):
+            share = sign * np.histogram(own, edges)[0] / len(own)
+            ax.stairs(share, edges, fill=True, color=COLOURS[name], label=f"{name} ({len(own)})")
+    ax.axhline(0, color="black", linewidth=0.8, label="_nolegend_")
     if threshold is not None:
         ax.axvline(float(threshold), color="black", linestyle=":", label=f"threshold {float(threshold):.4g}")
-    ax.set(xlabel="anomaly score", ylabel="images")
-    ax.legend(edgecolor="none", framealpha=0.85)
-    return ax.figure
+    if len(scores) < FEW:
+        ax.set(ylim=(-2, 2), yticks=[1, -1], yticklabels=CLASSES)
+    else:
+        ax.yaxis.set_major_formatter(lambda share, _: f"{100 * abs(share):.0f} %")
+        ax.set_ylabel("share of the class")
+    ax.set_xlabel("anomaly score")
+    ax.legend(edgecolor="none", framealpha=0.85, fontsize="small")
+    medians = [f"{name} {np.median(scores[labels == k]):.4g}" for k, name in enumerate(CLASSES) if (labels == k).any()]
+    said = "" if threshold is None else f"; threshold {float(threshold):.4g}"
+    return described(ax.figure, f"The scores of {len(scores)} images; median: {', '.join(medians)}{said}.")
 
 
 def roc_curve(
@@ -75,7 +105,7 @@ def roc_curve(
         ax.plot(called[~bad].mean(), called[bad].mean(), "o", color="black", label="threshold")
     ax.set(xlabel="false-alarm rate", ylabel="hit rate", aspect="equal", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     ax.legend(frameon=False, loc="lower right")
-    return ax.figure
+    return described(ax.figure, f"Hit rate against false-alarm rate, AUROC {auroc(labels, scores):.3f}.")
 
 
 def precision_recall_curve(
@@ -94,7 +124,7 @@ def precision_recall_curve(
         ax.plot(called[bad].mean(), bad[called].mean(), "o", color="black", label="threshold")
     ax.set(xlabel="recall (hit rate)", ylabel="precision", xlim=(-0.02, 1.02), ylim=(-0.02, 1.05))
     ax.legend(frameon=False, loc="lower left")
-    return ax.figure
+    return described(ax.figure, f"Precision against recall, {area}.")
 
 
 def lambda_curve(
@@ -109,7 +139,8 @@ def lambda_curve(
         ax.axvline(chosen, color="black", linestyle=":", label=f"lambda = {chosen:g}")
     ax.set(xlabel="lambda (0: residual alone, 1: discrimination alone)", ylabel="AUROC")
     ax.legend(frameon=False)
-    return ax.figure
+    ranges = ", ".join(f"{name} {np.min(values):.3f} to {np.max(values):.3f}" for name, values in curves.items())
+    return described(ax.figure, f"AUROC over lambda: {ranges}.")
 
 
 def confusion_table(confusion: Mapping[str, int], ax: "Axes | None" = None) -> "Figure":
@@ -124,20 +155,43 @@ def confusion_table(confusion: Mapping[str, int], ax: "Axes | None" = None) -> "
     ax.set(xticks=[0, 1], yticks=[0, 1], xlabel="verdict", ylabel="truth", xticklabels=CLASSES)
     ax.set_yticklabels(CLASSES, rotation=90, va="center")
     ax.tick_params(length=0)
-    return ax.figure
+    return described(
+        ax.figure, f"Verdicts: {', '.join(f'{n} {name}' for name, n in confusion.items())}.".replace("_", " ")
+    )
 
 
-def embedding(points: np.ndarray, labels: np.ndarray, ax: "Axes | None" = None, title: str = "") -> "Figure":
-    """Draw points (N, 2), for example of t-SNE, with a colour and a shape for each label: 0 and 1, or any names."""
-    ax = axes_or_new(ax, 4.6, 4.2)
+def embedding(points: np.ndarray, labels: np.ndarray, ax: "Axes | None" = None, title="", images=None) -> "Figure":
+    """Draw points (N, 2), for example of t-SNE, with a colour and a shape for each label: 0 and 1, or any names.
+
+    Where `images` (N, H, W, C) are given, as many of them as find room stand at their points, framed in that colour.
+    """
+    ax = axes_or_new(ax, PAGE if images is not None else 4.6, 4.8)
     points, labels = np.asarray(points), np.asarray(labels)
     names = [CLASSES[int(k)] if labels.dtype.kind in "iub" and k in (0, 1) else str(k) for k in labels]
     spare = iter(["#CC79A7", "#000000", "#B8A800", "#44AA99", "#999999"] * len(points))
     fixed = COLOURS | {"good": COLOURS["normal"], "generated": COLOURS["generator"]}
-    for i, name in enumerate(dict.fromkeys(names)):
+    colours = {name: fixed.get(name) or next(spare) for name in dict.fromkeys(names)}
+    for i, (name, colour) in enumerate(colours.items()):
         here = points[np.array(names) == name]
-        colour = fixed.get(name) or next(spare)
         ax.scatter(*here.T, 18, color=colour, marker=MARKERS[i % 8], label=name, linewidths=0, alpha=0.85)
     ax.set(xticks=[], yticks=[], title=title)
     ax.legend(frameon=False, markerscale=1.4)
-    return ax.figure
+    if images is not None:
+        thumbnails(ax, points, images, [colours[name] for name in names])
+    counts = ", ".join(f"{names.count(name)} {name}" for name in colours)
+    return described(ax.figure, f"A map of {len(points)} images, similar ones close together: {counts}.")
+
+
+def thumbnails(ax: "Axes", points: np.ndarray, images: np.ndarray, colours, side: float = 0.34) -> None:
+    """Draw images (N, H, W, C) at their points (N, 2), `side` inches wide, framed; those without room are left out."""
+    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+    ax.figure.draw_without_rendering()  # so that the layout is settled
+    inches = ax.transData.transform(points) / ax.figure.dpi
+    taken = np.empty((0, 2))
+    for place, point, image, colour in zip(inches, points, images, colours, strict=True):
+        if (np.abs(taken - place).max(axis=1) > 1.15 * side).all():
+            taken = np.vstack([taken, place])
+            picture = OffsetImage(rgb(image), zoom=72 * side / image.shape[1], interpolation="nearest")
+            frame = {"edgecolor": colour, "linewidth": 1.2}
+            ax.add_artist(AnnotationBbox(picture, point, pad=0.08, bboxprops=frame)).set_in_layout(False)

@@ -16,11 +16,13 @@ import numpy as np
 
 from anogan_lib.datasets.images import to_uint8
 from anogan_lib.evaluation.regions import outline
-from anogan_lib.pictures.style import CLASSES, COLOURS, axes_or_new, new_figure
+from anogan_lib.pictures.style import CLASSES, COLOURS, PAGE, axes_or_new, described, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+CUT_OFF = 0.5  # of vmax: below it an overlay leaves the image as it is
 
 
 def rgb(image: np.ndarray) -> np.ndarray:
@@ -53,7 +55,7 @@ def overlay_image(
         map: (H, W), in [0, vmax], or [-vmax, vmax] with `signed`; values beyond take the last colour.
         vmax: the scale; only images with the same one can be compared.
         opacity: 0 shows the image alone, 1 the map alone.
-        cut_off: where |map| < cut_off the image stays as it is; in the unit of the map, None for vmax / 4.
+        cut_off: where |map| < cut_off the image stays as it is; in the unit of the map, None for vmax / 2.
         colour_map: a name of matplotlib's; None for "magma", whose lightness rises evenly, or "RdBu_r" if signed.
             "jet" with cut_off=0 is what early AnoGAN code shows: its bright bands look like edges where there are
             none, and its two ends look alike in grey and to the colour-blind.
@@ -66,10 +68,28 @@ def overlay_image(
     if not vmax > 0:
         raise ValueError(f"vmax is the map value of the last colour, above 0. Received: {vmax!r}.")
     level = (map / vmax + 1) / 2 if signed else map / vmax  # 0 ... 1
-    colours = colormaps[colour_map or ("RdBu_r" if signed else "magma")](np.clip(level, 0, 1), bytes=True)
-    cut_off = vmax / 4 if cut_off is None else cut_off
+    colours = colormaps[_colour_map(colour_map, signed)](np.clip(level, 0, 1), bytes=True)
+    cut_off = CUT_OFF * vmax if cut_off is None else cut_off
     weight = opacity * (np.abs(map) >= cut_off)[..., None]  # (H, W, 1)
     return np.rint((1 - weight) * base + weight * colours[..., :3]).astype(np.uint8)
+
+
+def _colour_map(name: str | None, signed: bool) -> str:
+    return name or ("RdBu_r" if signed else "magma")
+
+
+def _colour_bar(axes, *, vmax: float, cut_off=None, colour_map: str | None = None, signed=False, opacity=None) -> None:
+    """Draw the scale of the overlays in `axes`, one or several, at their right, with a line at the cut-off."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    scale = ScalarMappable(Normalize(-vmax if signed else 0, vmax), _colour_map(colour_map, signed))
+    bar = np.ravel(axes)[0].figure.colorbar(scale, ax=axes, fraction=0.04, pad=0.015, aspect=25)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=8)
+    cut_off = CUT_OFF * vmax if cut_off is None else cut_off
+    for level in {cut_off, -cut_off} if signed else {cut_off}:
+        bar.ax.axhline(level, color="black" if signed else "white", linewidth=1.5)
 
 
 def _outline(ax: "Axes", mask: np.ndarray | None, corner=(0, 0)) -> None:
@@ -112,16 +132,19 @@ def _tiles(pictures, titles, columns: int, masks=None, colours=None) -> "Figure"
 
 def image_grid(images: np.ndarray, titles: Sequence | None = None, columns: int = 8) -> "Figure":
     """Draw images (N, H, W, C) in rows, each under its title."""
-    return _tiles([rgb(image) for image in images], None if titles is None else [*map(str, titles)], columns)
+    figure = _tiles([rgb(image) for image in images], None if titles is None else [*map(str, titles)], columns)
+    return described(figure, f"{len(images)} images{'' if titles is None else ': ' + ', '.join(map(str, titles))}.")
 
 
 def overlay(
     image: np.ndarray, map: np.ndarray, *, ax: "Axes | None" = None, mask: np.ndarray | None = None, title="", **options
 ) -> "Figure":
     """Draw `overlay_image(image, map, **options)`, the true defect outlined if `mask` (H, W) is given."""
-    ax = axes_or_new(ax, 3.2, 3.2)
+    alone, ax = ax is None, axes_or_new(ax, 3.6, 3.2)
     _show(ax, overlay_image(image, map, **options), title, mask)
-    return ax.figure
+    if alone:
+        _colour_bar(ax, **options)
+    return described(ax.figure, f"An anomaly map over its image{title and f', {title}'}.")
 
 
 def comparison(
@@ -142,13 +165,16 @@ def comparison(
         threshold: where given, the verdict stands beside the score.
         options: of `overlay_image`; `vmax` is required.
     """
-    figure = new_figure(8.4, 3.1)
-    left, middle, right = figure.subplots(1, 3)
+    figure = new_figure(PAGE, 2.5)
+    left, middle, right = axes = figure.subplots(1, 3)
     said = "" if threshold is None else f" ({CLASSES[int(score > threshold)]})"
     _show(left, rgb(query), "test image")
     _show(middle, rgb(reconstruction), "similar image")
     _show(right, overlay_image(query, residual_map, **options), f"anomalies, score {score:.4g}{said}", mask)
-    return figure
+    _colour_bar(axes, **options)
+    return described(
+        figure, f"A test image, the most similar image G(z), and the anomaly map; score {score:.4g}{said}."
+    )
 
 
 def gallery(
@@ -180,4 +206,6 @@ def gallery(
     titles = [f"{scores[i]:.4g}" + ("" if kinds is None else f" {kinds[i]}") for i in order]
     dark = {0: COLOURS["normal"], 1: "#8A5A00"}  # the anomalous orange, darkened to be read as text
     colours = None if labels is None else [dark[int(labels[i])] for i in order]
-    return _tiles(pictures, titles, columns, None if masks is None else [masks[i] for i in order], colours)
+    figure = _tiles(pictures, titles, columns, None if masks is None else [masks[i] for i in order], colours)
+    _colour_bar(figure.axes[0], vmax=vmax, **options)
+    return described(figure, f"{len(order)} images under their anomaly maps, highest score first: {', '.join(titles)}.")

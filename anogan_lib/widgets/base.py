@@ -104,7 +104,8 @@ class View(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **_):
         data, metadata = super()._repr_mimebundle_()
-        return data | {"image/png": self.still()._repr_png_()}, metadata
+        png, about = self.still()._repr_png_()
+        return data | {"image/png": png}, metadata | {"image/png": about | {"alt": f"{self._label}. {self.caption}"}}
 
 
 def checked(detector, images) -> Split:

@@ -4,18 +4,22 @@ export default view((v) => {
   const { model } = v;
   const sheets = v.sheets(["samples"], () => samples.draw());
 
-  // One plot: lines are [column of the curve, name, colour, dashes].
-  const plot = (title, lines, range) =>
+  // One plot: lines are [column of the curve, name, colour, dashes], levels [value, name, colour].
+  const plot = (title, lines, range, levels = []) =>
     v.canvas(190, (c, wide, high, t) => {
       const rows = model.get("curve"), box = { x: 38, y: 40, w: wide - 48, h: high - 76 };
       const shown = lines.filter(([column]) => rows.length && rows[0].length > column);
       const all = shown.flatMap(([column]) => rows.map((row) => row[column]));
-      const [low, most] = range ?? [0, Math.max(1, extent(all)[1])];
+      const [low, most] = range ?? [0, Math.max(1.6, extent(all)[1])];
       const last = Math.max(1, model.get("running") || !rows.length ? model.get("steps_in_all") : rows.at(-1)[0]);
       const [across, up] = axes(c, t, box, [0, last], [low, most], { xlabel: "step" });
       Object.assign(c, { textAlign: "left", textBaseline: "top", font: "bold 12px system-ui, sans-serif" });
       c.fillText(title, box.x, 2);
       c.font = "12px system-ui, sans-serif";
+      for (const [level, name, colour] of levels) {
+        path(c, [[box.x, up(level)], [box.x + box.w, up(level)]], t.colour(colour), { dash: [2, 3] });
+        c.fillText(name, box.x + box.w - c.measureText(name).width, up(level) - 14);
+      }
       let x = box.x;
       for (const [column, name, colour, dash] of lines) {
         if (rows.length && rows[0].length <= column) continue; // no held-back images
@@ -27,10 +31,12 @@ export default view((v) => {
       const values = shown.map(([column, name]) => `${name} ${rows.at(-1)[column].toFixed(2)}`).join(", ");
       return `${title} over ${rows.length} looks; at present ${values || "nothing yet"}`;
     });
-  const losses = plot("Loss", [[1, "D", "discriminator", DASHES.discriminator], [2, "G", "generator", DASHES.generator]]);
+  const losses = plot("Loss",
+    [[1, "D", "discriminator", DASHES.discriminator], [2, "G", "generator", DASHES.generator]], null,
+    [[2 * Math.LN2, "D guesses: 2 ln 2", "discriminator"], [Math.LN2, "ln 2", "generator"]]);
   const shares = plot("Share that D calls real",
     [[3, "training", "discriminator", DASHES.discriminator], [4, "samples", "generator", DASHES.generator],
-      [5, "held back", "normal", [2, 3]]], [0, 1]);
+      [5, "held back", "neutral", [2, 3]]], [0, 1]);
 
   const across = (wide) => (wide < 420 ? 4 : 8), size = (wide) => Math.min((wide - 28) / across(wide), 120);
   const samples = v.canvas(

@@ -219,17 +219,18 @@ class TrainingMonitor(View):
     def still(self):
         """Draw both curves and the samples, as a matplotlib Figure."""
         if not self.curve:
-            figure = pictures.new_figure(8.4, 0.8)
+            figure = pictures.new_figure(pictures.PAGE, 0.8)
             figure.text(0.02, 0.5, f"Training of the DCGAN, {self._about()}: waiting for the first step", va="center")
             return figure
-        figure = pictures.new_figure(8.4, 4.4)
+        figure = pictures.new_figure(pictures.PAGE, 4.4)
         axes = figure.subplot_mosaic("ab;ss", height_ratios=(5, 3))
         step, *lines = np.array(self.curve).T
         labels = ("D", "G", "training", "samples", "held back")
-        who = ("discriminator", "generator", "discriminator", "generator", "normal")
+        who = ("discriminator", "generator", "discriminator", "generator", "neutral")
         for values, where, label, each in zip(lines, "aabbb", labels, who, strict=False):
             look = {"color": pictures.COLOURS[each], "marker": "." if len(step) == 1 else None}
             axes[where].plot(step, values, pictures.DASHES.get(each, ":"), label=label, **look)
+        pictures.guessing_lines(axes["a"])
         axes["a"].set(title="loss", xlabel="step")
         axes["b"].set(title="share that D calls real", xlabel="step", ylim=(-0.03, 1.03))
         for where in "ab":

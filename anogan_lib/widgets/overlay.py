@@ -87,7 +87,7 @@ class ResidualOverlay(View):
         sheets, self._shown = _fit(self.images, prediction.reconstruction, maps / top, split.masks)
         super().__init__(
             top=top,
-            cutoff=round(top / 4, 4),
+            cutoff=round(pictures.CUT_OFF * top, 4),
             names=image_names(split),
             verdicts=verdicts,
             palettes={name: colormaps[name](np.arange(256), bytes=True)[:, :3].tobytes() for name in COLOUR_MAPS},

@@ -124,7 +124,7 @@ class DefectPainter(View):
         drawn, above = self.rgba[..., 3] > 0, self.map > self.pixel_threshold  # (H, W) both
         level = np.clip(self.map / self.detector.map_scale, 0, 1)
         coloured = colormaps["magma"](level, bytes=True)  # (H, W, 4), clear where the map is low
-        coloured[level < 0.25, 3] = 0
+        coloured[level < pictures.CUT_OFF, 3] = 0
         with self.hold_sync():
             self.similar, self.overlay = sheet(to_uint8(found.reconstruction)), sheet(coloured[None])
             self.outline = border(above).ravel().tolist()

@@ -44,7 +44,7 @@ def frame(i):
     return file.getvalue()
 def redraw(i):
     scores = (1 - i / 99) * found.residual + i / 99 * found.discrimination
-    return pictures.score_distributions(scores, data.test.labels)._repr_png_()
+    return pictures.score_distributions(scores, data.test.labels)._repr_png_()[0]
 def answered(draw):
     slider, shown = ipywidgets.IntSlider(max=99), ipywidgets.Image(value=draw(0))
     slider.observe(lambda change: setattr(shown, "value", draw(change["new"])), "value")

@@ -15,6 +15,10 @@ def test_losses():
     figure = pictures.losses({"d_loss": [1.0, 0.9, 0.8], "g_loss": [2.0, 2.5, 3.0]})
     np.testing.assert_array_equal(lines(figure)["discriminator"].get_xydata(), [[1, 1], [2, 0.9], [3, 0.8]])
     np.testing.assert_array_equal(lines(figure)["generator"].get_ydata(), [2, 2.5, 3])
+    half = np.log(2)  # the cross entropy of "one half", once for G, for real and generated images for D
+    assert set(lines(figure)["D guesses: 2 ln 2"].get_ydata()) == {2 * half}
+    assert set(lines(figure)["D guesses: ln 2"].get_ydata()) == {half}
+    assert "D's is 0.80 and G's 3.00" in figure.alt
 
 
 def test_trace_curves_has_a_line_for_each_image(rng):
@@ -29,17 +33,24 @@ def test_trace_curves_has_a_line_for_each_image(rng):
     assert len(alone.axes[0].get_lines()) == 1
 
 
-def test_score_distributions_count_every_image(scored):
+def test_score_distributions_mirror_the_share_of_each_class(scored):
     scores, labels = scored
     figure = pictures.score_distributions(scores, labels, 1.25)
     normal, anomalous = figure.axes[0].patches
-    # a step histogram is a polygon: its area over the width of a bin is the number of images
-    for patch, n in ((normal, 30), (anomalous, 50)):
-        x, y = patch.get_xy().T
-        width = np.ptp(scores) / 30
-        area = abs(np.sum(x[:-1] * y[1:] - x[1:] * y[:-1]) + x[-1] * y[0] - x[0] * y[-1]) / 2
-        assert area / width == pytest.approx(n)
+    for patch, own, sign in ((normal, scores[labels == 0], 1), (anomalous, scores[labels == 1], -1)):
+        shares, edges, _ = patch.get_data()
+        assert sign * shares.sum() == pytest.approx(1)  # of 30 and of 50 images alike
+        inside = (own >= edges[3]) & (own < edges[4])
+        assert sign * shares[3] == pytest.approx(inside.mean())
+    np.testing.assert_array_equal(normal.get_data().edges, anomalous.get_data().edges)
     np.testing.assert_array_equal(lines(figure)["threshold 1.25"].get_xdata(), [1.25, 1.25])
+
+
+def test_few_scores_are_drawn_one_by_one():
+    figure = pictures.score_distributions(np.arange(10.0), np.arange(10) % 2, 4.5)
+    np.testing.assert_array_equal(lines(figure)["normal"].get_xdata(), [0, 2, 4, 6, 8])
+    np.testing.assert_array_equal(lines(figure)["anomalous"].get_xdata(), [1, 3, 5, 7, 9])
+    assert not figure.axes[0].patches
 
 
 def test_roc_curve_holds_the_area_and_the_threshold(scored):
@@ -90,3 +101,16 @@ def test_embedding_tells_every_label_apart_by_colour_and_shape(rng):
     )
     numbers = pictures.embedding(points, np.arange(30) % 2).axes[0].collections
     assert [g.get_label() for g in numbers] == ["normal", "anomalous"]
+
+
+def test_thumbnails_stand_at_their_points_and_never_overlap(rng):
+    points, images = rng.normal(size=(60, 2)), rng.uniform(-1, 1, (60, 8, 8, 1)).astype("float32")
+    figure = pictures.embedding(points, np.arange(60) % 2, images=images)
+    boxes = [each for each in figure.axes[0].artists if hasattr(each, "xy")]
+    assert 5 < len(boxes) < 60
+    shown = [int(np.flatnonzero((points == box.xy).all(axis=1))[0]) for box in boxes]
+    for box, i in zip(boxes, shown, strict=True):
+        np.testing.assert_array_equal(box.offsetbox.get_data(), pictures.rgb(images[i]))
+    figure.canvas.draw()
+    frames = [box.get_window_extent() for box in boxes]
+    assert not any(a.overlaps(b) for i, a in enumerate(frames) for b in frames[:i])

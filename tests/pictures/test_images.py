@@ -17,7 +17,7 @@ def drawn(figure) -> np.ndarray:
 
 
 def titles(figure) -> list[str]:
-    return [ax.get_title() for ax in figure.axes]
+    return [ax.get_title() for ax in figure.axes if ax.images]
 
 
 # ---- overlays
@@ -54,7 +54,7 @@ def test_below_the_cut_off_the_image_stays_as_it_is(images, maps):
     np.testing.assert_array_equal(pictures.overlay_image(images[0], maps[0], vmax=0.4, opacity=0), plain)
     np.testing.assert_array_equal(
         pictures.overlay_image(images[0], maps[0], vmax=0.4),
-        pictures.overlay_image(images[0], maps[0], vmax=0.4, cut_off=0.1),
+        pictures.overlay_image(images[0], maps[0], vmax=0.4, cut_off=0.2),
     )
 
 
@@ -98,13 +98,27 @@ def test_image_grid_shows_every_image_under_its_title(images):
 def test_comparison_is_the_classic_picture(images, maps, masks):
     figure = pictures.comparison(images[0], images[1], maps[0], 26.04, vmax=0.4)
     assert titles(figure) == ["test image", "similar image", "anomalies, score 26.04"]
-    query, similar, anomalies = (ax.images[0].get_array() for ax in figure.axes)
+    query, similar, anomalies = (ax.images[0].get_array() for ax in figure.axes[:3])
     np.testing.assert_array_equal(query, np.rint((images[0] + 1) * 127.5))
     np.testing.assert_array_equal(similar, np.rint((images[1] + 1) * 127.5))
     np.testing.assert_array_equal(anomalies, pictures.overlay_image(images[0], maps[0], vmax=0.4))
     judged = pictures.comparison(images[0], images[1], maps[0], 431.7, vmax=0.4, threshold=100, mask=masks[0])
     assert titles(judged)[2] == "anomalies, score 431.7 (anomalous)"
     assert drawn(judged).shape[2] == 3
+
+
+def test_a_colour_bar_shows_scale_colours_and_cut_off(images, maps):
+    signed = {"signed": True, "colour_map": "PuOr"}
+    for figure, low, name, cuts in (
+        (pictures.comparison(images[0], images[1], maps[0], 1.0, vmax=0.4), 0, "magma", {0.2}),
+        (pictures.gallery(images, maps, np.arange(12), vmax=0.4, cut_off=0.1), 0, "magma", {0.1}),
+        (pictures.overlay(images[0], maps[0], vmax=0.4, cut_off=0.3, **signed), -0.4, "PuOr", {0.3, -0.3}),
+    ):
+        bar = figure.axes[-1]
+        assert bar.get_ylim() == (low, 0.4)
+        (solids,) = [each for each in bar.collections if each.get_array() is not None]
+        assert solids.get_cmap().name == name
+        assert {line.get_ydata()[0] for line in bar.lines} == cuts
 
 
 def test_mask_outline_runs_between_the_pixels(images, maps, masks):
@@ -128,7 +142,7 @@ def test_gallery_is_sorted_by_score_on_one_scale(images, maps, masks, rng):
     kinds = ["good", "hole"] * 6
     some = [mask if i % 2 else None for i, mask in enumerate(masks)]
     figure = pictures.gallery(images, maps, scores, some, kinds=kinds, labels=[0, 1] * 6, columns=4)
-    (ax,) = figure.axes
+    ax, _ = figure.axes
     order = np.argsort(-scores)
     assert [text.get_text() for text in ax.texts] == [f"{scores[i]:.4g} {kinds[i]}" for i in order]
     assert len({text.get_color() for text in ax.texts}) == 2

@@ -1,9 +1,11 @@
 """What holds for all pictures: colours, figures that Jupyter shows, imports that are fast."""
 
+import io
 import subprocess
 import sys
 
 import numpy as np
+from PIL import Image
 
 from anogan_lib import pictures
 
@@ -59,13 +61,24 @@ def test_neither_pyplot_nor_tensorflow_is_loaded():
 def test_new_figure_has_the_size_in_inches_and_is_empty():
     figure = pictures.new_figure(3, 2)
     assert figure.get_size_inches().tolist() == [3, 2] and figure.axes == []
-    assert figure._repr_png_().startswith(b"\x89PNG")
+    png, about = figure._repr_png_()
+    assert Image.open(io.BytesIO(png)).size == (600, 400)  # 200 pixels an inch ...
+    assert about == {"width": 300, "height": 200, "alt": ""}  # ... shown at half that size
+
+
+def test_a_figure_gathers_what_its_panels_show(scored):
+    figure = pictures.new_figure(6, 3)
+    left, right = figure.subplots(1, 2)
+    pictures.score_distributions(*scored, 1.25, ax=left)
+    pictures.roc_curve(*scored, ax=right)
+    assert "80 images" in figure.alt and "threshold 1.25" in figure.alt and "AUROC" in figure.alt
+    assert figure._repr_png_()[1]["alt"] == figure.alt
 
 
 def test_the_package_has_every_public_name():
-    from anogan_lib.pictures import curves, images
+    from anogan_lib.pictures import curves, drawings, images
 
-    for module in (curves, images):
+    for module in (curves, drawings, images):
         own = [name for name, each in vars(module).items() if getattr(each, "__module__", "") == module.__name__]
         for name in own:
             assert name.startswith("_") or getattr(pictures, name) is getattr(module, name)

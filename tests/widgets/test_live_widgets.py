@@ -413,7 +413,7 @@ def test_each_is_a_picture_and_a_short_repr_where_no_widget_can_be_drawn(walker,
     shown = {walker: "3 directions, 12 images", painter: "16x16 pixels", training: "1 epochs of 2 steps"}
     for view, about in shown.items():
         bundle, _ = view._repr_mimebundle_()
-        picture = Image.open(io.BytesIO(bundle["image/png"]))
+        picture = Image.open(io.BytesIO(bundle["image/png"])).convert("RGB")
         assert picture.width > 300 and picture.height > 60 and np.std(np.asarray(picture)[..., :3]) > 5
         assert repr(view) == f"{type(view).__name__}({about})"
         assert sent(view) < 1_000_000

@@ -225,7 +225,8 @@ def test_explorer_sends_its_lambdas(explorer):
 
 def test_explorers_still_shows_its_figures(explorer):
     distributions, roc, over_lambda = explorer.still().axes
-    assert distributions.lines[0].get_xdata()[0] == pytest.approx(explorer.outcome["threshold"])
+    (threshold,) = [line for line in distributions.lines if line.get_label().startswith("threshold")]
+    assert threshold.get_xdata()[0] == pytest.approx(explorer.outcome["threshold"])
     assert over_lambda.lines[-1].get_xdata()[0] == explorer.lam and over_lambda.get_ylabel() == "AUROC"
     assert distributions.get_xlabel() == "anomaly score" and roc.get_xlabel() == "false-alarm rate"
 
