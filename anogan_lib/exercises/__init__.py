@@ -1,10 +1,10 @@
-"""Checkers of the notebooks' exercises, one file for each notebook.
+"""Checkers of the notebooks' exercises, one file for each topic.
 
 >>> from anogan_lib import exercises as ex
->>> ex.check_residual(my_residual)   # prints one sentence: right, or what is wrong
+>>> ex.check_residual(my_residual)   # prints one sentence: right, or a nudge; the second time, what is wrong
 >>> ex.near_duplicates()             # the data that a question is about
 >>> ex.solution("residual")          # prints a solution
->>> ex.progress()                    # prints what has been solved in this session
+>>> ex.progress()                    # prints what is solved, in all notebooks of this folder
 """
 
 # ruff: noqa: F401 - all of this is for notebooks
@@ -20,12 +20,21 @@ from anogan_lib.exercises.scores import costs, leaky_program
 from anogan_lib.exercises.visualization import false_alarm
 
 # One for each exercise, in the order of its file; written out, so that an editor can complete them.
-check_scale, check_unscale, check_near_duplicate, check_resolution, check_grouped_split = checkers("01")
-check_discriminator_loss, check_generator_loss, check_parameters, check_collapsed, check_checkpoint = checkers("02")
+(
+    check_scale, check_unscale, check_near_duplicate, check_resolution, check_grouped_split, check_twins,
+) = checkers("data_preparation")  # fmt: skip
+(
+    check_discriminator_loss, check_generator_loss, check_parameters, check_collapsed, check_checkpoint,
+) = checkers("dcgan_training")  # fmt: skip
 (
     check_residual, check_discrimination, check_onto_sphere, check_search_step, check_search, check_buggy_trace,
-) = checkers("03")  # fmt: skip
-check_score, check_threshold, check_auroc, check_leak, check_cheapest, check_poison = checkers("04")
-check_levels, check_pixel_auroc, check_explained, check_colours = checkers("05")
-check_izi_f_loss, check_learns, check_steps_for_budget, check_upside_down = checkers("06")
+    check_shortest_z,
+) = checkers("inverse_mapping")  # fmt: skip
+(
+    check_score, check_threshold, check_auroc, check_leak, check_cheapest, check_poison, check_alarms,
+) = checkers("scores")  # fmt: skip
+(
+    check_levels, check_pixel_auroc, check_explained, check_colours, check_bright_pixels,
+) = checkers("visualization")  # fmt: skip
+check_izi_f_loss, check_learns, check_steps_for_budget, check_upside_down = checkers("encoder")
 check_own_report = own_report.check

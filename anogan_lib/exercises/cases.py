@@ -37,7 +37,8 @@ class TinyNetwork:
         self.trainable_variables = [tf.Variable(rng.normal(0, s[0] ** -0.5, s), dtype="float32") for s in sizes]
         statistics = rng.normal(0, 0.3, HIDDEN), rng.uniform(0.5, 1.5, HIDDEN)
         self.non_trainable_variables = [tf.Variable(s, trainable=False, dtype="float32") for s in statistics]
-        self.variables = self.trainable_variables + self.non_trainable_variables
+        self.variables = self.weights = self.trainable_variables + self.non_trainable_variables
+        self.trainable_weights, self.layers = self.trainable_variables, [self]  # as Keras names them, too
 
     def __call__(self, x, training: bool = False):
         first, second = self.trainable_variables

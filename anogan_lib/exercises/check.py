@@ -2,26 +2,35 @@
 
 A function declares an exercise: its body is a solution, its docstring the question, its name the exercise's.
 
-    @exercise("a sum over pixels and channels", right=..., cases=..., mistakes={hint: function, ...})
+    @exercise("a sum over pixels and channels", right=..., cases=...)
     def residual(x, y): ...
 
-Only what an answer computes counts, not how. One that equals a foreseen mistake on all inputs gets its hint (the first
-mistake is the notebook's first attempt); another is shown the smallest input on which it differs. Nothing raises.
+Its mistakes stand in mistakes.toml, each an expression under its hint.
+
+There are three levels: "mend" a first attempt (it makes the first of the mistakes), "write" from an empty cell, and
+"explore", which asks for a prediction and a measurement. Only what an answer computes counts, not how. The first wrong
+try gets a nudge: where to look. The second gets a hint: which mistake it makes on all inputs or, where nobody foresaw
+it, the smallest input on which it differs. Nothing raises. Solved exercises are kept in a file beside the notebooks.
 """
 
 import inspect
 import re
 import textwrap
+import tomllib
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-COURSE = ["data_preparation", "dcgan_training", "inverse_mapping", "scores", "visualization", "encoder", "own_images"]
+COURSE = ["data_preparation", "dcgan_training", "inverse_mapping", "encoder", "scores", "visualization", "own_images"]
 EXERCISES: dict[str, "Exercise"] = {}  # by name
-_solved: set[str] = set()  # in this session; nothing is written to disk
+MISTAKES = tomllib.loads(Path(__file__).with_name("mistakes.toml").read_text(encoding="utf-8"))  # by name, by hint
+SOLVED = Path("exercises-solved.txt")  # in the working folder, which all notebooks share; one name a line
 SHOWN = 6  # arrays of up to this many numbers are shown whole
+_wrong_tries: Counter = Counter()  # by name, in this session
 
 
 @dataclass(eq=False)
@@ -30,19 +39,20 @@ class Exercise:
 
     solution: Callable  # of the inputs, written as a learner would write it
     remark: str  # what is said after "Right: "
-    mistakes: dict  # by hint: a function of the inputs that makes this mistake, or a value
+    level: str = "mend"  # or "write" or "explore"
     cases: Callable | None = None  # () -> the inputs that functions are tried on, a list of argument tuples
     given: Callable | None = None  # (...) -> the data of the question; its arguments, if any, come with the answer
     right: Callable | None = None  # the library's own function, if it has one; else the solution is the reference
-    effect: Callable | None = None  # (answer, *inputs) -> what is compared, where several answers are equally good
-    otherwise: str = ""  # the hint for an unforeseen wrong answer, in place of the input and both answers
+    effect: Callable | None = None  # (answer, *inputs) -> what is compared; its ValueError is what to say
+    choices: tuple = ()  # the answer is one of these words and, after a comma, what shows it: a word or a number
+    otherwise: str = ""  # the nudge, and the hint for an unforeseen wrong answer, in place of the input
     tolerance: float = 1e-4  # relative to each figure, and to the largest one
 
     def __post_init__(self):
         self.name, self.question = self.solution.__name__, inspect.getdoc(self.solution)
         self.arguments = list(inspect.signature(self.solution).parameters)
-        self.notebook = f"{1 + COURSE.index(self.solution.__module__.split('.')[-1]):02d}"
-        self.right = self.right or self.solution
+        self.topic = self.solution.__module__.split(".")[-1]
+        self.right, self.mistakes = self.right or self.solution, MISTAKES.get(self.name, {})
         EXERCISES[self.name] = self
 
     def inputs(self, *own) -> list[tuple]:
@@ -52,36 +62,53 @@ class Exercise:
         about = self.given(*own)
         return [about if isinstance(about, tuple) else (about,)]
 
-    def judge(self, answer, *own) -> tuple[bool, str]:
-        """Return whether an answer is right, and the one thing to say about it."""
+    def judge(self, answer, *own) -> tuple[bool, str, str]:
+        """Return whether an answer is right, the hint, and the nudge; they are the same where no answer is compared."""
+        no, before = (lambda text: (False, f"Not yet: {text}.", f"Not yet: {text}.")), ""
         if self.given is None and not callable(answer):
-            return False, f"Not yet: hand over the function itself, ex.check_{self.name}(my_{self.name}), uncalled."
+            return no(f"hand over the function itself, ex.check_{self.name}(my_{self.name}), uncalled")
+        if self.level == "explore":
+            if not _is_number(answer):
+                return no("predict first: one number, before you measure")
+            before, (answer, *own) = f"you predicted {_show(answer)}", own or (None,)
+            if answer is None:
+                return no(f"{before}. Now measure, and hand over both")
+            before += f", it is {_show(answer)}: " if _is_number(answer) else ""
         try:
             cases = self.inputs(*own)
         except Exception as error:
-            return False, f"Not yet: {error}."
+            return no(str(error))
         right = [self._outcome(self.right, case) for case in cases]
         yours = [self._outcome(answer if self.given is None else lambda *_: answer, case) for case in cases]
         wrong = [i for i in range(len(cases)) if not self._same(yours[i], right[i])]
         if not wrong:
-            return True, f"Right: {self.remark}."
+            return True, f"Right: {before}{self.remark}.", ""
         for problem, case in zip(yours, cases, strict=True):
             if isinstance(problem, str):
                 words = self._words(case) and f" with {self._words(case)}"
                 call = f". It was called as my_{self.name}({', '.join(self.arguments)}){words}"
-                return False, f"Not yet: {problem}{call if self.given is None else ''}."
-        for hint, mistake in self.mistakes.items():
-            if all(self._same(self._outcome(mistake, case), each) for case, each in zip(cases, yours, strict=True)):
-                return False, f"Not yet: {hint}."
-        first = wrong[0]
-        return False, f"Not yet: {self.otherwise or self._apart(first, cases[first], yours[first], right[first])}."
+                return no(f"{problem}{call if self.given is None else ''}")
+        i, case = wrong[0], cases[wrong[0]]
+        hint = next(self._foreseen(cases, yours), "") or _relation(yours, right) or self.otherwise
+        where = f"for {self._words(case)}"
+        if any(_is_plain(each) and np.size(each) > SHOWN for each in case):
+            where += f' (ex.inputs("{self.name}")[{i}])'
+        hint = hint or f"{where} {_apart(yours[i], right[i])}"
+        count = f" (right on {len(cases) - len(wrong)} of {len(cases)} inputs)" if len(wrong) < len(cases) else ""
+        nudge = self.otherwise or f"work it out by hand {where}{count}"
+        return False, f"Not yet: {hint}.", f"Not yet: {nudge}. Stuck? Run the cell again."
 
     def check(self, answer, *own) -> None:
         """Print the one thing to say about an answer; a right one counts in `progress`."""
-        solved, text = self.judge(answer, *own)
-        if solved:
-            _solved.add(self.name)
-        print(text)
+        solved, hint, nudge = self.judge(answer, *own)
+        if solved and self.name not in _solved():
+            try:
+                with SOLVED.open("a", encoding="utf-8") as file:
+                    file.write(f"{self.name}\n")
+            except OSError as error:
+                hint += f" (It is not kept: {error.strerror}.)"
+        _wrong_tries[self.name] += not solved
+        print(nudge if not solved and _wrong_tries[self.name] == 1 else hint)
 
     def source(self) -> str:
         """Return the lines of the solution, without those that declare the exercise."""
@@ -98,35 +125,58 @@ class Exercise:
         except Exception as error:
             return f"{who} stops with {_sentence(error)}"
         if result is None:
-            return f"{who} is None" if self.given else f"{who} returns None (is `return` missing?)"
+            return f"{who} is None: nothing yet" if self.given else f"{who} returns None (is `return` missing?)"
+        what = who if self.given else "what your function returns"
         try:
-            array = np.asarray(self.effect(result, *case) if self.effect else result)
-            return np.char.lower(array) if self.given and array.dtype.kind == "U" else array.astype("float64")
-        except Exception as error:
-            what = who if self.given else "what your function returns"
-            return f"{what}, of type {type(result).__name__}, cannot be used: {_sentence(error)}"
+            if self.choices or self.effect:
+                result = (self._choice if self.choices else self.effect)(result, *case)
+        except ValueError as error:
+            return str(error)
+        except Exception:
+            return f"{what}, of type {type(result).__name__}, cannot be used here"
+        try:
+            array = np.asarray(result)
+            return array.astype("float64") if array.dtype.kind in "biuf" else f"{what} is {_kind(result)}, not a number"
+        except Exception:
+            return f"{what} is {_kind(result)}, not numbers in a regular array"
+
+    def _choice(self, answer, *case) -> np.ndarray:
+        """Return which of the choices an answer names and, where that is right, whether what shows it is."""
+        words = ", ".join(self.choices)
+        if not isinstance(answer, (tuple, list)) or len(answer) != 2:
+            raise ValueError(f"answer with two things: one of {words}, and what shows it")
+        word, shown = (each.strip().lower() if isinstance(each, str) else each for each in answer)
+        names, right = [each.lower() for each in self.choices], self.solution(*case)
+        if word not in names:
+            raise ValueError(f"the first thing is one of {words}, and what shows it comes second")
+        if isinstance(right[1], str):
+            fits = str(shown).removeprefix("trace.") == right[1]
+        elif _is_number(shown):
+            fits = abs(abs(float(shown)) - right[1]) <= self.tolerance * right[1]
+        else:
+            raise ValueError("what shows it is a number here; it comes second")
+        return np.array([names.index(word), fits if word == right[0].lower() else np.nan])
+
+    def _foreseen(self, cases: list, yours: list):
+        """Yield the hints of the mistakes that give what the answer gives, on all inputs."""
+        for hint, some in self.mistakes.items():
+            for mistake in some if isinstance(some, list) else [some]:
+                if all(self._same(self._made(mistake, case), each) for case, each in zip(cases, yours, strict=True)):
+                    yield hint
+
+    def _made(self, mistake: str, case: tuple):
+        """Return the outcome of a mistake, which is an expression."""
+        if self.choices:  # a word, and what `_choice` returns for what shows it: not a number where the word is wrong
+            word, shown = eval(mistake, {"np": np})
+            return np.array([self.choices.index(word), shown])
+        names = self.solution.__globals__ | {"case": case}
+        return self._outcome(lambda *given: eval(mistake, names | dict(zip(self.arguments, given, strict=True))), case)
 
     def _same(self, one, other) -> bool:
         if isinstance(one, str) or isinstance(other, str) or one.shape != other.shape:
             return False
-        if "U" in (one.dtype.kind, other.dtype.kind):
-            return bool(np.all(one == other))
         largest = np.max(np.abs(other), where=np.isfinite(other), initial=0)
         return np.allclose(one, other, self.tolerance, self.tolerance * largest, equal_nan=True)
-
-    def _apart(self, i: int, case: tuple, yours: np.ndarray, right: np.ndarray) -> str:
-        """Describe a case in which the answers differ."""
-        where = f"for {self._words(case)}"
-        if any(_is_plain(each) and np.size(each) > SHOWN for each in case):
-            where += f' (ex.inputs("{self.name}")[{i}])'
-        if yours.shape != right.shape:
-            return f"{where} yours has the shape {yours.shape}, right is {right.shape}"
-        if not np.isfinite(yours).all():
-            return f"{where} yours is not finite (NaN or infinity)"
-        if right.size <= SHOWN:
-            return f"{where} yours is {_show(yours)}, right is {_show(right)}"
-        place = tuple(map(int, np.unravel_index(np.argmax(np.abs(yours - right)), right.shape)))
-        return f"{where} yours is {_show(yours[place])} at place {place}, right is {_show(right[place])}"
 
     def _words(self, case: tuple) -> str:
         """Describe the inputs: small ones by their values, larger ones by their shape."""
@@ -141,9 +191,16 @@ def exercise(remark: str, **parts) -> Callable[[Callable], Exercise]:
     return lambda solution: Exercise(solution, remark, **parts)
 
 
-def checkers(notebook: str) -> list[Callable]:
-    """Return the checkers of a notebook's exercises, in their order."""
-    return [each.check for each in EXERCISES.values() if each.notebook == notebook]
+def checkers(topic: str) -> list[Callable]:
+    """Return the checkers of a topic's exercises, in their order."""
+    return [each.check for each in EXERCISES.values() if each.topic == topic]
+
+
+def among(answer, values, what: str):
+    """Return a number that is one of the values. Raises ValueError if it is another number; other answers pass."""
+    if _is_number(answer) and answer not in values:
+        raise ValueError(f"asked is {what}: {', '.join(map(str, values))}")
+    return answer
 
 
 def inputs(name: str) -> list[tuple]:
@@ -157,17 +214,61 @@ def solution(name: str) -> None:
 
 
 def progress() -> None:
-    """Print how many exercises are solved in this session, by notebook, and which are open in those begun."""
-    for notebook in sorted({each.notebook for each in EXERCISES.values()}):
-        names = [name for name, each in EXERCISES.items() if each.notebook == notebook]
-        left = [name for name in names if name not in _solved]
+    """Print how many exercises are solved, in all notebooks of this folder, and which are open in those begun."""
+    solved = _solved()
+    for topic in COURSE:
+        names = [name for name, each in EXERCISES.items() if each.topic == topic]
+        left = [name for name in names if name not in solved]
         still = f"; open: {', '.join(left)}" if 0 < len(left) < len(names) else ""
-        print(f"notebook {notebook}: {len(names) - len(left)} of {len(names)} solved{still}")
+        print(f"{topic.replace('_', ' ')}: {len(names) - len(left)} of {len(names)} solved{still}")
+
+
+def _solved() -> set[str]:
+    return set(SOLVED.read_text("utf-8", "replace").split()) if SOLVED.is_file() else set()
 
 
 def _is_plain(value) -> bool:
     """Return whether an input is a number or an array of numbers, not a network, table or text."""
     return not callable(value) and np.asarray(value).dtype.kind in "biuf"
+
+
+def _is_number(value) -> bool:
+    return _is_plain(value) and np.size(value) == 1
+
+
+def _relation(yours: list, right: list) -> str:
+    """Say how all answers follow from the right ones, where it is by one sign, factor or term, or by one shape."""
+    if [each.shape for each in yours] != [each.shape for each in right]:
+        if all(each.ndim == 0 for each in right):
+            return f"asked is one number; yours are several, of shape {yours[-1].shape}"
+        return "asked is one number for each; yours is one for all" if all(each.ndim == 0 for each in yours) else ""
+    a, b = (np.concatenate([each.ravel() for each in some]) for some in (yours, right))
+    if not np.isfinite(a).all() or not np.abs(b).max():
+        return ""
+    factor, term = a @ b / (b @ b), np.mean(a - b)
+    if b.size == 1:
+        return "this is in per cent; asked is a share, a hundredth of it" if abs(factor - 100) < 3 else ""
+    if np.allclose(a, factor * b, 1e-3, 1e-3 * np.abs(a).max()) and factor and b.size > 2:
+        return "the sign is wrong" if np.isclose(factor, -1, 1e-3) else f"this is {factor:.4g} times what is asked"
+    if b.size > 2 and np.allclose(a - b, term, 1e-3):
+        return f"this is {abs(term):.4g} too {'high' if term > 0 else 'low'}, always"
+    return ""
+
+
+def _apart(yours: np.ndarray, right: np.ndarray) -> str:
+    """Describe how two answers differ."""
+    if yours.shape != right.shape:
+        return f"yours has the shape {yours.shape}, right is {right.shape}"
+    if not np.isfinite(yours).all():
+        return "yours is not finite (NaN or infinity)"
+    if right.size <= SHOWN:
+        return f"yours is {_show(yours)}, right is {_show(right)}"
+    place = tuple(map(int, np.unravel_index(np.argmax(np.abs(yours - right)), right.shape)))
+    return f"yours is {_show(yours[place])} at place {place}, right is {_show(right[place])}"
+
+
+def _kind(value) -> str:
+    return "text" if isinstance(value, str) else f"a {type(value).__name__}"
 
 
 def _show(values) -> str:

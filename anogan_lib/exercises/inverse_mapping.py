@@ -1,8 +1,9 @@
-"""Exercises of notebook 03: from R(x) to the whole search, and a search with a bug."""
+"""Exercises on the search for z: from R(x) to the whole search, and a search with a bug."""
 
 from functools import cache, partial
 
 import numpy as np
+import tensorflow as tf
 
 from anogan_lib.exercises.cases import arrays, networks, queries
 from anogan_lib.exercises.check import exercise
@@ -10,19 +11,13 @@ from anogan_lib.paper.prior import onto_prior
 from anogan_lib.paper.score import anomaly_score, discrimination_loss, residual_loss
 from anogan_lib.paper.search import Search, Trace
 
+PIXELS = (1, 2, 3)  # the axes of one image, or of its features
+
 
 @exercise(
     "a sum over pixels and channels, one number for each image",
     right=residual_loss,
     cases=lambda: arrays(2, (1, 1, 1, 1), (2, 1, 1, 1), (1, 2, 2, 1), (1, 3, 2, 3), (4, 5, 6, 1), (3, 8, 4, 3)),
-    mistakes={
-        "this is the mean over pixels; the paper's R is the sum": lambda x, y: np.abs(x - y).mean(axis=(1, 2, 3)),
-        "without the absolute value, too light and too dark cancel": lambda x, y: (x - y).sum(axis=(1, 2, 3)),
-        "take the absolute value of each pixel, then the sum": lambda x, y: np.abs((x - y).sum(axis=(1, 2, 3))),
-        "the channels are not summed: axis=(1, 2, 3)": lambda x, y: np.abs(x - y).sum(axis=(1, 2)),
-        "this sums over the batch as well; each image has its own R": lambda x, y: np.abs(x - y).sum(),
-        "these are squares; R takes absolute values": lambda x, y: ((x - y) ** 2).sum(axis=(1, 2, 3)),
-    },
 )
 def residual(x, y):
     """R(x) = sum |x - G(z)|: images x and y = G(z), (N, H, W, C) each, to (N,)."""
@@ -37,35 +32,20 @@ def _discrimination(features, x, y, training=False):
     "a sum over all numbers of the feature layer, in inference mode",
     right=_discrimination,
     cases=lambda: [(networks()[1], queries(count)[0], queries(count, 1)[0]) for count in (1, 2, 5)],
-    mistakes={
-        "this is the mean over the features; the paper's D is the sum": lambda f, x, y: _discrimination(f, x, y) / 12,
-        "f is in training mode: features depend on the neighbours": partial(_discrimination, training=True),
-        "without the absolute value, differences cancel": lambda f, x, y: np.sum(f(x) - f(y), axis=(1, 2, 3)),
-        "the channels are not summed: axis=(1, 2, 3)": lambda f, x, y: np.sum(np.abs(f(x) - f(y)), axis=(1, 2)),
-        "this sums over the batch as well; each image has its own D": lambda f, x, y: np.sum(np.abs(f(x) - f(y))),
-        "this is R: send both images through f first": lambda f, x, y: residual_loss(x, y),
-    },
 )
 def discrimination(features, x, y):
     """D(x) = sum |f(x) - f(G(z))|: f = features, images x and y = G(z), (N, H, W, C) each, to (N,)."""
     return np.abs(features(x, training=False) - features(y, training=False)).sum(axis=(1, 2, 3))
 
 
-def _scaled(z, axis=1, power=0.5):
-    return z.shape[1] ** power * z / np.linalg.norm(z, axis=axis, keepdims=True)
+def _scaled(z, axis=1, power=0.5, of=1):
+    return z.shape[of] ** power * z / np.linalg.norm(z, axis=axis, keepdims=True)
 
 
 @exercise(
     "every z is scaled to the radius sqrt(L), where the prior has it",
     right=partial(onto_prior, prior="sphere"),
-    cases=lambda: arrays(1, (1, 2), (2, 2), (1, 8), (5, 16)),
-    mistakes={
-        "this has length 1; the radius is sqrt(L), the typical length of a Gaussian z": partial(_scaled, power=0),
-        "this has length L; the radius is its square root": partial(_scaled, power=1),
-        "this is the length of the whole batch; each z has its own": partial(_scaled, axis=None),
-        "this scales each number over the batch: axis 1 holds the numbers of one z": partial(_scaled, axis=0),
-        "clipping gives a cube; scale the whole z": lambda z: z.clip(-1, 1),
-    },
+    cases=lambda: [(3 * z,) for (z,) in arrays(1, (1, 2), (2, 2), (1, 8), (5, 16))],
 )
 def onto_sphere(z):
     """Bring z (N, L) back onto the prior, the sphere of radius sqrt(L): each z keeps its direction."""
@@ -77,15 +57,18 @@ def _searches(*how) -> list[tuple]:
     return [(generator, features, *queries(count, count), lam, *how) for count, lam in ((1, 0.1), (2, 0.3), (4, 0.1))]
 
 
-def _path(g, f, x, z, lam, step_size, steps, prior="sphere", batch_mean=False, training=False) -> list[tuple]:
+def _path(
+    g, f, x, z, lam, step_size, steps, prior="sphere", batch_mean=False, training=False, weights=None, size=lambda g: g
+) -> list[tuple]:
     """Descend by the library's gradient, with mistakes on request; return z, R and D before and after each step."""
     if training:
         g, f = (partial(lambda network, given, training: network(given, training=True), network) for network in (g, f))
-    search, feature_x, path = Search(g, f, prior), f(x, training=False), []
+    search, feature_x, path = Search(g, f, "normal"), f(x, training=False), []
     for _ in range(steps + 1):
         path.append((z, *search.losses(x, feature_x, z)[:2]))
-        step = step_size * search.gradient(x, feature_x, z, (1 - lam, lam)) / (len(x) if batch_mean else 1)
-        z = onto_prior(z - step, prior)
+        gradient = search.gradient(x, feature_x, z, weights or (1 - lam, lam)) / (len(x) if batch_mean else 1)
+        step = step_size * size(gradient)
+        z = onto_prior(z - step, "sphere") / z.shape[1] ** 0.5 if prior == "short" else onto_prior(z - step, prior)
     return path
 
 
@@ -98,8 +81,17 @@ def _chained_path(g, f, x, z, *how) -> list[tuple]:
     return [[np.concatenate(parts) for parts in zip(*steps, strict=True)] for steps in zip(*paths, strict=True)]
 
 
-def _step(*case, **mistake):
-    return _path(*case, steps=1, prior="normal", **mistake)[1][0]
+def _step(*case, prior="normal", **mistake):
+    return _path(*case, steps=1, prior=prior, **mistake)[1][0]
+
+
+def _square_step(g, f, x, z, lam, step_size):
+    """Make the mistake of descending on squares."""
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        y = g(z)
+        loss = (1 - lam) * tf.reduce_sum((x - y) ** 2) + lam * tf.reduce_sum((f(x) - f(y)) ** 2)
+    return z - step_size * tape.gradient(loss, z)
 
 
 @exercise(
@@ -107,14 +99,6 @@ def _step(*case, **mistake):
     right=_step,
     cases=lambda: _searches(0.1),
     tolerance=1e-3,
-    mistakes={
-        "this step goes uphill: subtract the gradient": lambda *to: _step(*to[:-1], -to[-1]),
-        "a mean over the batch makes steps shrink as the batch grows: sum it": partial(_step, batch_mean=True),
-        "lambda is on the wrong term: it weighs D": lambda g, f, x, z, lam, size: _step(g, f, x, z, 1 - lam, size),
-        "this is the step for R alone: D's term is missing": lambda g, f, x, z, lam, size: _step(g, f, x, z, 0, size),
-        "the networks are in training mode: images pull at their neighbours": partial(_step, training=True),
-        "this is the gradient; asked is where the step leads": lambda *to: to[3] - _step(*to[:-1], 1),
-    },
 )
 def search_step(generator, features, x, z, lam, step_size):
     """One step of gradient descent on L(z) = (1 - lam) R + lam D, summed over the batch: z (N, L) to the next z."""
@@ -137,20 +121,10 @@ def _search(*case, path=_path, **mistake):
 
 @exercise(
     "that is AnoGAN: search, stay on the prior, measure",
+    level="write",
     right=_search,
     cases=lambda: _searches(0.1, 5),
     tolerance=2e-3,
-    mistakes={
-        "z leaves the prior, where G may draw anything: bring it back each time": partial(_search, prior="normal"),
-        "this is A(x) of the start: the new z must take the place of the old": lambda *to: _search(*to[:-1], 0),
-        "this is A(x) before the last step: measure at the end": lambda *to: _search(*to[:-1], to[-1] - 1),
-        "a mean over the batch makes a score depend on the batch size: sum it": partial(_search, batch_mean=True),
-        "an image goes on where the last one ended: scores depend on the order": partial(_search, path=_chained_path),
-        "lambda is on the wrong term: it weighs D": lambda g, f, x, z, lam, *how: _search(g, f, x, z, 1 - lam, *how),
-        "the networks are in training mode: a score depends on its neighbours": partial(_search, training=True),
-        "the search goes uphill: subtract the gradient": lambda *to: _search(*to[:-2], -to[-2], to[-1]),
-        "this is R alone at the end; A(x) is (1 - lam) R + lam D": lambda *to: _path(*to)[-1][1],
-    },
 )
 def search(generator, features, x, z, lam, step_size, steps):
     """The whole search: so many steps of gradient descent on L(z), z back onto its sphere after each; A(x), (N,)."""
@@ -188,12 +162,26 @@ def traces() -> dict:
 @exercise(
     "its images start from different z: each search went on from where the last one ended, so the order matters",
     given=traces,
-    mistakes={
-        "B's R rises for an image, but with lambda 0.95 it is D that the search pulls down: no bug": "B",
-        "A is as it should be: one start for all images, and R falls": "A",
-    },
-    otherwise='answer with "A", "B" or "C". A random start is the same for every image: look at each trace.z[0]',
+    choices=("A", "B", "C"),
+    otherwise="a random start is the same for every image: compare the four images in each record",
 )
 def buggy_trace(traces):
-    """Which search of `ex.traces()` has a bug: "A", "B" or "C"? Each record has steps, z, residual, discrimination."""
-    return max(traces, key=lambda name: np.ptp(traces[name].z[0], axis=0).max())
+    """Which search of `ex.traces()` has a bug: "A", "B" or "C"? Answer with a pair: its letter, and the record that
+    shows it, "steps", "z", "residual" or "discrimination"."""
+    return max(traces, key=lambda name: np.ptp(traces[name].z[0], axis=0).max()), "z"
+
+
+def _length(which, axis=1):
+    return which(np.linalg.norm(np.random.default_rng(0).normal(size=(10000, 64)), axis=axis))
+
+
+@exercise(
+    "they all lie near a sphere of radius 8 = sqrt(64), so the prior may as well be that sphere",
+    level="explore",
+    given=lambda: (),
+    tolerance=0.09,  # of 10,000 draws, the shortest differs
+    otherwise="measure np.linalg.norm of each z, axis=1, and take the smallest; it is far from 0",
+)
+def shortest_z():
+    """Draw 10,000 z of 64 normal numbers each. Predict, then measure: how long is the shortest of them?"""
+    return np.linalg.norm(np.random.default_rng(0).normal(size=(10000, 64)), axis=1).min()

@@ -1,13 +1,12 @@
-"""Exercises of notebook 04: the score, a threshold from normal images, honest figures, how to break a threshold."""
+"""Exercises on scores: the score, a threshold from normal images, honest figures, how to break a threshold."""
 
-from functools import partial
 
 import numpy as np
 
 from anogan_lib.evaluation import metrics, thresholds
 from anogan_lib.evaluation.thresholds import conformal
 from anogan_lib.exercises.cases import arrays
-from anogan_lib.exercises.check import exercise
+from anogan_lib.exercises.check import among, exercise
 from anogan_lib.paper.score import anomaly_score
 
 
@@ -15,35 +14,20 @@ from anogan_lib.paper.score import anomaly_score
     "lambda = 0 leaves R alone, lambda = 1 leaves D alone",
     right=anomaly_score,
     cases=lambda: [(*losses, lam) for lam in (0.1, 0.0, 1.0) for losses in arrays(2, (1,), (2,), (9,), low=0)],
-    mistakes={
-        "lambda is on the wrong term: it weighs D, and 1 - lambda weighs R": lambda r, d, lam: anomaly_score(d, r, lam),
-        "R lacks its weight 1 - lambda": lambda r, d, lam: r + lam * d,
-        "D lacks its weight lambda": lambda r, d, lam: (1 - lam) * r + d,
-        "this is the mean of both terms; the paper's A is their sum": lambda *losses: anomaly_score(*losses) / 2,
-    },
 )
 def score(residual, discrimination, lam):
     """A(x) = (1 - lambda) R(x) + lambda D(x): two arrays (N,) and a number to (N,)."""
     return (1 - lam) * residual + lam * discrimination
 
 
-def _kth(place):
-    """Make the mistake of taking the k-th smallest calibration score with another k, place(n, rate)."""
-    return lambda train, scores, rate: np.append(np.sort(scores), np.inf)[int(place(len(scores), rate)) - 1]
+def _kth(scores, place):
+    return np.append(np.sort(scores), np.inf)[int(place) - 1]
 
 
 @exercise(
     "at most that rate of new normal images lies above it, on average, for every n",
     right=lambda train, calibration, rate: conformal(calibration, rate),
     cases=lambda: [(*scores, rate) for rate in (0.1, 0.15) for scores in arrays(2, (9,), (13,), (24,), (78,))],
-    mistakes={
-        "the detector knows its training images, so that this lies far too low": lambda t, c, a: conformal(t, a),
-        "training images, mixed in, pull it down": lambda t, c, a: conformal(np.append(t, c), a),
-        "k is rounded down; the promise needs the next whole number, ceil": _kth(lambda n, a: (n + 1) * (1 - a)),
-        "k = ceil(n (1 - rate)) forgets the new image: n + 1": _kth(lambda n, a: np.ceil(n * (1 - a))),
-        "one too high: the k-th smallest is sorted(scores)[k - 1]": _kth(lambda n, a: np.ceil((n + 1) * (1 - a)) + 1),
-        "np.quantile knows no n + 1 and draws lines between scores": lambda t, c, a: np.quantile(c, 1 - a),
-    },
 )
 def threshold(train_scores, calibration_scores, rate):
     """The conformal threshold: the k-th smallest score of n normal images, k = ceil((n + 1)(1 - rate))."""
@@ -51,21 +35,17 @@ def threshold(train_scores, calibration_scores, rate):
     return np.sort(calibration_scores)[k - 1]
 
 
-def _won(labels, scores, tie=0.5, mean=np.mean):
+def won(labels, scores, of=np.mean, tie=0.5):
+    """Return the share of pairs that the anomalous one wins; np.sum `of` them is how many. A draw counts `tie`."""
     bad, good = scores[labels == 1][:, None], scores[labels == 0]
-    return mean((bad > good) + tie * (bad == good))
+    return of((bad > good) + tie * (bad == good))
 
 
 @exercise(
     "the chance that an anomalous image scores above a normal one",
+    level="write",
     right=metrics.auroc,
     cases=lambda: [(np.arange(n) % 3 % 2, np.arange(n) // 2 * 3 % 7) for n in (2, 3, 12, 40)],
-    mistakes={
-        "equal scores count for nothing here; they count half": partial(_won, tie=0),
-        "equal scores count in full here; they count half": partial(_won, tie=1),
-        "this is the chance that a normal image scores higher": lambda labels, scores: _won(1 - labels, scores),
-        "this is the number of pairs won: divide by that of all pairs": partial(_won, mean=np.sum),
-    },
 )
 def auroc(labels, scores):
     """AUROC from its definition: of all pairs of an anomalous image (label 1) and a normal one (0), the share won."""
@@ -90,13 +70,7 @@ def leaky_program() -> list[str]:
 @exercise(
     "lambda was chosen with the labels of the images that the last line tests on",
     given=leaky_program,
-    mistakes={
-        "line 8 is right in itself: test images are for the end. But a choice was made with them": 8,
-        "line 3 is right: training images are there to train on": 3,
-        "line 4 is right: training images train the encoder, validation images give the spreads": 4,
-        "line 5 is right: scoring gives nothing away, as long as no choice follows from it": 5,
-        "line 7 is right: calibration images serve the threshold, and nothing else": 7,
-    },
+    effect=lambda line, lines: among(line, range(1, 9), "the number of a line"),
     otherwise="answer with the number of the line, from 1, that uses images for a second end",
 )
 def leak(lines):
@@ -118,6 +92,9 @@ def _least_cost(case, **other):
 
 def _errors(threshold, case) -> list[int]:
     """Count the false alarms and misses of a threshold."""
+    threshold = getattr(threshold, "value", threshold)
+    if isinstance(threshold, str) or np.size(threshold) != 1:
+        raise ValueError("asked is one number, the threshold; this is text, or several")
     found = metrics.confusion(case["labels"], case["scores"] > float(threshold))
     return [found["false_alarm"], found["missed"]]
 
@@ -126,11 +103,6 @@ def _errors(threshold, case) -> list[int]:
     "anomalies are rare on the line, so that cheap false alarms add up",
     given=costs,
     effect=_errors,
-    mistakes={
-        "with the test set's 64 % of anomalies, yes; the line has 2 %": partial(_least_cost, anomaly_rate=None),
-        "the costs are swapped, a miss costs 20": partial(_least_cost, miss_cost=1, false_alarm_cost=20),
-        "that has the best F1, which knows no costs": lambda case: thresholds.best_f1(case["scores"], case["labels"]),
-    },
     otherwise="another is cheaper. An image costs miss * rate * (share of anomalous images missed) "
     "+ false_alarm * (1 - rate) * (share of normal images above the threshold)",
 )
@@ -141,12 +113,11 @@ def cheapest(case):
 
 @exercise(
     "a few bad images among the good ones open the gate: look at every calibration image",
-    cases=lambda: [(*scores, 9.0, rate) for rate in (0.1, 0.2) for scores in arrays(1, (9,), (39,), (80,))],
-    mistakes={
-        "so many may lie above: the defect is still found": lambda scores, defect, rate: int(rate * scores.size),
-        "each of them makes n larger, too": lambda scores, _, rate: int(rate * scores.size) + 1,
-        "with so many the defect is found for the last time": lambda *case: poison.solution(*case) - 1,
-    },
+    cases=lambda: (
+        [(*scores, 9.0, rate) for rate in (0.1, 0.2) for scores in arrays(1, (9,), (39,), (80,))]
+        + [(np.append(np.arange(27.0) / 3, 10), 9.0, 0.2)]
+    ),
+    otherwise="with that number the defect is found, or fewer would do: count with thresholds.conformal(...).value",
 )
 def poison(scores, defect, rate):
     """Break it: how many defective images, all scored `defect`, must slip into the calibration before they pass?"""
@@ -154,3 +125,16 @@ def poison(scores, defect, rate):
     while thresholds.conformal(np.append(scores, [defect] * count), rate).value < defect:
         count += 1
     return count
+
+
+@exercise(
+    "anomalies are rare, so most alarms are false, however good the detector",
+    level="explore",
+    given=lambda: (),
+    tolerance=0.04,
+    otherwise="draw 100,000 parts, 2 % of them defective; of those that are called anomalous, count the defective ones",
+)
+def alarms():
+    """A detector finds 90 % of defective parts and calls 5 % of good ones anomalous; 2 % of parts are defective.
+    Predict, then measure: of the parts that it calls anomalous, what share is defective?"""
+    return 0.02 * 0.9 / (0.02 * 0.9 + 0.98 * 0.05)

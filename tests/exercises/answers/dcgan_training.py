@@ -17,7 +17,9 @@ def cross_entropy(label, logits):
 
 def sigmoid_cross_entropy(label, logits):
     logits = tf.cast(logits, tf.float64)
-    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(tf.fill(logits.shape, tf.cast(label, tf.float64)), logits))
+    return tf.reduce_mean(
+        tf.nn.sigmoid_cross_entropy_with_logits(tf.fill(logits.shape, tf.cast(label, tf.float64)), logits)
+    )
 
 
 def by_keras(kernel, channels_in, channels_out):
@@ -70,7 +72,13 @@ RIGHT = {
         (COLLAPSED, np.mean([np.abs(one - ex.generators()[1][COLLAPSED]) for one in ex.generators()[1][COLLAPSED]])),
         (f" {COLLAPSED} ", apart(COLLAPSED)),
     ],
-    "checkpoint": [80, 80.0, np.int64(80), min(ex.checkpoints(), key=lambda row: row["validation_R"])["epoch"], np.array(80)],
+    "checkpoint": [
+        80,
+        80.0,
+        np.int64(80),
+        min(ex.checkpoints(), key=lambda row: row["validation_R"])["epoch"],
+        np.array(80),
+    ],
 }
 
 WRONG = {
@@ -122,7 +130,7 @@ WRONG = {
         ((COLLAPSED, to_training(COLLAPSED)), "samples|each other|apart"),
         ((COLLAPSED, apart("A")), "apart"),
         (COLLAPSED, "number|both|two"),
-        ((1, 0.2), "letter|name"),
+        ((1, 0.2), "letter|name|first thing"),
         (("D", 0.2), "A, B|letter"),
         ((apart(COLLAPSED), COLLAPSED), "letter|first|order"),
         (None, "None|nothing|two"),
@@ -138,7 +146,7 @@ WRONG = {
         ("80", "text|number"),
         (640, "epoch"),
         (3, "epoch"),
-        (ex.checkpoints()[3], "epoch"),
+        (ex.checkpoints()[3], "dict"),
         (None, "None|nothing"),
         (90, "table"),
     ],

@@ -197,14 +197,23 @@ WRONG = {
         (lambda f, x, y: np.abs(f(x, training=True) - f(y, training=True)).sum(axis=PIXELS), "training"),
         (lambda f, x, y: np.abs(x - y).sum(axis=PIXELS), "pixels|features"),
         (lambda f, x, y: ((f(x, training=False) - f(y, training=False)) ** 2).numpy().sum(axis=PIXELS), "square"),
-        (lambda f, x, y: (f(x, training=False) - f(y, training=False)).numpy().sum(axis=PIXELS), "absolute|cancel|sign"),
+        (
+            lambda f, x, y: (f(x, training=False) - f(y, training=False)).numpy().sum(axis=PIXELS),
+            "absolute|cancel|sign",
+        ),
         (lambda f, x, y: np.abs(f(x, training=False)).sum(axis=PIXELS), "f\\(G|difference|G\\(z\\)"),
         (lambda f, x, y: np.abs(f(x, training=False) - f(y, training=False)).sum(), "each image|one number"),
         (lambda f, x, y: np.abs(f(x, training=False) - f(y, training=False)).sum(axis=(1, 2)), "channel|axis"),
         (lambda f, x, y: np.abs(f(x - y, training=False)).sum(axis=PIXELS), "difference|linear|each"),
-        (lambda f, x, y: np.linalg.norm(flat(f(x, training=False) - f(y, training=False)), axis=1), "root|square|L2|Euclid"),
+        (
+            lambda f, x, y: np.linalg.norm(flat(f(x, training=False) - f(y, training=False)), axis=1),
+            "root|square|L2|Euclid",
+        ),
         (lambda f, x, y: np.abs(f(x, training=False) - f(y, training=False)).max(axis=PIXELS), "largest|max"),
-        (lambda f, x, y: np.abs(f(x, training=False) - f(y, training=False)).mean(axis=3).sum(axis=(1, 2)), "channel|mean"),
+        (
+            lambda f, x, y: np.abs(f(x, training=False) - f(y, training=False)).mean(axis=3).sum(axis=(1, 2)),
+            "channel|mean",
+        ),
     ],
     "onto_sphere": [
         (lambda z: z / np.linalg.norm(z, axis=1, keepdims=True), "length 1"),

@@ -25,7 +25,9 @@ def by_ranks(labels, scores):
 def by_mann_whitney(labels, scores):
     from scipy.stats import mannwhitneyu
 
-    return mannwhitneyu(scores[labels == 1], scores[labels == 0]).statistic / ((labels == 1).sum() * (labels == 0).sum())
+    return mannwhitneyu(scores[labels == 1], scores[labels == 0]).statistic / (
+        (labels == 1).sum() * (labels == 0).sum()
+    )
 
 
 def pairs(labels, scores):
@@ -160,7 +162,7 @@ WRONG = {
         (lambda labels, scores: np.greater(*pairs(labels, scores)).sum() / len(scores) ** 2, "pairs"),
         (lambda labels, scores: ((scores > 0.5) == labels).mean(), "accuracy|threshold"),
         (average_precision_score, "precision"),
-        (lambda labels, scores: np.greater(*pairs(labels, scores)).sum(), "share|count"),
+        (lambda labels, scores: np.greater(*pairs(labels, scores)).sum(), "share|count|number of pairs"),
         (lambda labels, scores: max(((scores > each) == labels).mean() for each in scores), "accuracy|threshold"),
         (lambda labels, scores: 2 * roc_auc_score(labels, scores) - 1, "Gini|-1|ties|2"),
         (lambda labels, scores: scores[labels == 1].mean() - scores[labels == 0].mean(), "mean|pairs"),
@@ -175,10 +177,10 @@ WRONG = {
         (3, "right|train"),
         (1, "right|load|split"),
         (2, "right|network"),
-        (0, "from 1"),
+        (0, "number of a line"),
         ("6", "text|number"),
         (None, "None|nothing"),
-        (9, "eight|1 to 8|8 lines"),
+        (9, "number of a line"),
         ([6], "one|number"),
     ],
     "cheapest": [
@@ -187,7 +189,7 @@ WRONG = {
         (float(np.min(ex.costs()["scores"])) - 1, "everything|all|every part"),
         (float(np.max(ex.costs()["scores"])) + 1, "nothing|miss|passes"),
         (cheapest(miss=1, false_alarm=1), "cost|equal"),
-        (cheapest(miss=1, false_alarm=1, rate=0.5), "cost|equal"),
+        ((cheapest(), 1), "one"),
         ("0.5", "text|number"),
         (None, "None|nothing"),
         (float(np.quantile(ex.costs()["scores"], 0.999)), "cost|miss"),
@@ -207,7 +209,7 @@ WRONG = {
         (lambda scores, defect, rate: smuggled(scores[scores < defect], defect, rate), "above|already|fewer|many"),
         (lambda scores, defect, rate: int((scores > defect).sum()), "found|few|more|many"),
         (lambda scores, defect, rate: round(rate * len(scores) / (1 - rate)), "found|few|more|many"),
-        (lambda scores, defect, rate: -smuggled(scores, defect, rate), "negative|below|found|number"),
+        (lambda scores, defect, rate: -smuggled(scores, defect, rate), "sign"),
     ],
     "alarms": [
         ((0.9,), "measure"),

@@ -44,7 +44,9 @@ RIGHT = {
     "pixel_auroc": [
         lambda maps, masks: roc_auc_score(masks.ravel(), maps.ravel()),
         by_ranks,
-        lambda maps, masks: np.mean([(b > maps[~masks]).mean() + 0.5 * (b == maps[~masks]).mean() for b in maps[masks]]),
+        lambda maps, masks: np.mean(
+            [(b > maps[~masks]).mean() + 0.5 * (b == maps[~masks]).mean() for b in maps[masks]]
+        ),
         lambda maps, masks: float(1 - roc_auc_score(~masks.ravel(), maps.ravel())),
         lambda maps, masks: (np.sign(maps[masks][:, None] - maps[~masks]).mean() + 1) / 2,
     ],
@@ -69,7 +71,7 @@ WRONG = {
     "levels": [
         (lambda normal, maps: own_scale(maps), "own scale"),
         (lambda normal, maps: maps / maps.max(), "normal"),
-        (lambda normal, maps: np.clip(maps / np.quantile(maps, 0.999), 0, 1), "normal"),
+        (lambda normal, maps: np.clip(maps / np.quantile(maps, 0.999), 0, 1), "normal|maps shown"),
         (lambda normal, maps: np.clip(maps / normal.max(), 0, 1), "largest|max|quantile"),
         (lambda normal, maps: np.clip(maps / np.quantile(normal, 0.99), 0, 1), "99"),
         (lambda normal, maps: maps / cut_off(normal), "clip|above 1|more than 1"),
@@ -120,13 +122,13 @@ WRONG = {
         ("coolwarm", "two|middle|lightness"),
         ("Set1", "lightness|classes|order"),
         ("rainbow", "lightness"),
-        ("nosuchmap", "no colour map|unknown|not a"),
+        ("nosuchmap", "matplotlib has none"),
         ("turbo", "lightness"),
         ("prism", "lightness"),
         ("twilight", "lightness"),
         (5, "name"),
         (None, "None|nothing|name"),
-        ("red", "no colour map|unknown|not a"),
+        ("red", "matplotlib has none"),
     ],
     "bright_pixels": [
         ((0.001,), "measure"),
