@@ -51,6 +51,7 @@ class Exercise:
     def __post_init__(self):
         self.name, self.question = self.solution.__name__, inspect.getdoc(self.solution)
         self.arguments = list(inspect.signature(self.solution).parameters)
+        self._known = {}  # what mistakes lead to, by the mistake and the number of the input
         self.topic = self.solution.__module__.split(".")[-1]
         self.right, self.mistakes = self.right or self.solution, MISTAKES.get(self.name, {})
         EXERCISES[self.name] = self
@@ -161,16 +162,21 @@ class Exercise:
         """Yield the hints of the mistakes that give what the answer gives, on all inputs."""
         for hint, some in self.mistakes.items():
             for mistake in some if isinstance(some, list) else [some]:
-                if all(self._same(self._made(mistake, case), each) for case, each in zip(cases, yours, strict=True)):
+                if all(self._same(self._made(mistake, i, case), yours[i]) for i, case in enumerate(cases)):
                     yield hint
 
-    def _made(self, mistake: str, case: tuple):
-        """Return the outcome of a mistake, which is an expression."""
+    def _made(self, mistake: str, i: int, case: tuple):
+        """Return the outcome of a mistake, which is an expression, for input i."""
+        if (mistake, i) in self._known:
+            return self._known[mistake, i]
         if self.choices:  # a word, and what `_choice` returns for what shows it: not a number where the word is wrong
             word, shown = eval(mistake, {"np": np})
             return np.array([self.choices.index(word), shown])
         names = self.solution.__globals__ | {"case": case}
-        return self._outcome(lambda *given: eval(mistake, names | dict(zip(self.arguments, given, strict=True))), case)
+        made = self._outcome(lambda *given: eval(mistake, names | dict(zip(self.arguments, given, strict=True))), case)
+        if self.given is None:  # the same inputs each time
+            self._known[mistake, i] = made
+        return made
 
     def _same(self, one, other) -> bool:
         if isinstance(one, str) or isinstance(other, str) or one.shape != other.shape:
@@ -194,6 +200,13 @@ def exercise(remark: str, **parts) -> Callable[[Callable], Exercise]:
 def checkers(topic: str) -> list[Callable]:
     """Return the checkers of a topic's exercises, in their order."""
     return [each.check for each in EXERCISES.values() if each.topic == topic]
+
+
+def share(answer, *_):
+    """Return a number from 0 to 1. Raises ValueError for another number."""
+    if _is_number(answer) and not 0 <= answer <= 1:
+        raise ValueError("a share lies between 0 and 1; it is not in per cent, and not a count")
+    return answer
 
 
 def among(answer, values, what: str):
@@ -246,9 +259,7 @@ def _relation(yours: list, right: list) -> str:
     if not np.isfinite(a).all() or not np.abs(b).max():
         return ""
     factor, term = a @ b / (b @ b), np.mean(a - b)
-    if b.size == 1:
-        return "this is in per cent; asked is a share, a hundredth of it" if abs(factor - 100) < 3 else ""
-    if np.allclose(a, factor * b, 1e-3, 1e-3 * np.abs(a).max()) and factor and b.size > 2:
+    if np.allclose(a, factor * b, 1e-3, 1e-6 * np.abs(a).max()) and factor and b.size > 2:
         return "the sign is wrong" if np.isclose(factor, -1, 1e-3) else f"this is {factor:.4g} times what is asked"
     if b.size > 2 and np.allclose(a - b, term, 1e-3):
         return f"this is {abs(term):.4g} too {'high' if term > 0 else 'low'}, always"

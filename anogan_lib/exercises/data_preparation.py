@@ -7,7 +7,7 @@ import numpy as np
 from anogan_lib.datasets.images import from_uint8, to_uint8
 from anogan_lib.evaluation import baselines
 from anogan_lib.exercises.cases import arrays, nuts
-from anogan_lib.exercises.check import among, exercise
+from anogan_lib.exercises.check import among, exercise, share
 
 _distances = partial(baselines.knn_scores, k=1, normalise=True)
 
@@ -112,6 +112,7 @@ def grouped_split(nuts, share):
     "each twin stays behind with the share that stays: split by nut, and it is 0",
     level="explore",
     given=lambda: (),
+    effect=share,
     tolerance=0.03,
     otherwise="draw a fifth of the photographs, count the held-back ones whose twin was not drawn, and divide by all "
     "that are held back",

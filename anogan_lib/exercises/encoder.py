@@ -1,11 +1,10 @@
 """Exercises on the encoder: the encoder's loss, what it may move, how many steps to spend, what it has seen."""
 
-
 import numpy as np
 import tensorflow as tf
 
 from anogan_lib.exercises.cases import arrays, networks
-from anogan_lib.exercises.check import among, exercise
+from anogan_lib.exercises.check import among, exercise, share
 from anogan_lib.fast.encoder import izi_f_loss as _izi_f
 
 
@@ -79,6 +78,7 @@ def _turned(detector=None, images=None) -> tuple:
     "0.5 is as before, and so it is for a detector trained with flips: normal is what the training images show",
     level="explore",
     given=_turned,
+    effect=share,
     tolerance=0.02,
     otherwise="take every pair of an upright and a turned nut, and measure (turned[:, None] > upright).mean(), "
     "with detector.predict(images).scores and detector.predict(images[:, ::-1]).scores",

@@ -13,25 +13,39 @@ def _evaluated(data=None, evaluation=None) -> tuple:
     return data, evaluation
 
 
-def _first_wrong(answers, data, evaluation) -> str:
-    """Return the name of the first question that is answered wrong, or "none"."""
-    rates = evaluation.hit_rate_by_kind
-    for name, true in own_report.solution(data, evaluation).items():
+def _first_wrong(answers, data, evaluation) -> int:
+    """Return the number of the first question that is answered wrong, or -1."""
+    if not isinstance(answers, dict):
+        raise ValueError("answer with a dictionary of the five questions")
+    rates = {kind.lower(): rate for kind, rate in evaluation.hit_rate_by_kind.items()}
+    for i, (name, true) in enumerate(own_report.solution(data, evaluation).items()):
+        if name not in answers:
+            raise ValueError(f'the answer to "{name}" is missing')
         given = answers[name]
-        if not (rates.get(given) == rates[true] if name == "weakest_kind" else np.isclose(float(given), true, 0.01)):
-            return name
-    return "none"
+        if name == "weakest_kind":
+            right = rates.get(str(given).lower()) == rates[true.lower()]
+        elif name == "lowest_rate" and isinstance(given, (int, float, np.number)):
+            right = np.isclose(given, true, 0.01)
+        elif isinstance(given, (bool, np.bool_)) and name != "lowest_rate":
+            right = given == true
+        else:
+            raise ValueError(f'"{name}" is {"a number" if name == "lowest_rate" else "True or False"}, not {given!r}')
+        if not right:
+            return i
+    return -1
 
 
 def _but(name: str, *about) -> dict:
     """Answer all questions right but this one."""
-    return own_report.solution(*about) | {name: -1}
+    right = own_report.solution(*about)
+    return right | {name: not right[name] if isinstance(right[name], (bool, np.bool_)) else 0}
 
 
 @exercise(
     "these five say whether you may hand the detector on",
     given=_evaluated,
     effect=_first_wrong,
+    otherwise="one of the five is wrong; read the evaluation again",
 )
 def own_report(data, evaluation):
     """Five questions about your own data, answered as a dictionary: `ex.check_own_report(answers, data, evaluation)`.

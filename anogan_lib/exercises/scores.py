@@ -1,12 +1,11 @@
 """Exercises on scores: the score, a threshold from normal images, honest figures, how to break a threshold."""
 
-
 import numpy as np
 
 from anogan_lib.evaluation import metrics, thresholds
 from anogan_lib.evaluation.thresholds import conformal
 from anogan_lib.exercises.cases import arrays
-from anogan_lib.exercises.check import among, exercise
+from anogan_lib.exercises.check import among, exercise, share
 from anogan_lib.paper.score import anomaly_score
 
 
@@ -131,6 +130,7 @@ def poison(scores, defect, rate):
     "anomalies are rare, so most alarms are false, however good the detector",
     level="explore",
     given=lambda: (),
+    effect=share,
     tolerance=0.04,
     otherwise="draw 100,000 parts, 2 % of them defective; of those that are called anomalous, count the defective ones",
 )

@@ -7,7 +7,7 @@ from anogan_lib import pictures
 from anogan_lib.evaluation import metrics  # noqa: F401 - for mistakes.toml
 from anogan_lib.evaluation.metrics import pixel_auroc as _pixels
 from anogan_lib.exercises.cases import arrays, nuts
-from anogan_lib.exercises.check import exercise
+from anogan_lib.exercises.check import exercise, share
 from anogan_lib.exercises.scores import won  # noqa: F401
 
 
@@ -90,6 +90,7 @@ def colours():
     "a threshold for pixels is none for images: with 4,096 tries, nearly every good map has a pixel above it",
     level="explore",
     given=lambda: (),
+    effect=share,
     tolerance=0.007,
     otherwise="a map counts if any of its 4,096 pixels lies above: (maps > level).any(axis=(1, 2)).mean()",
 )

@@ -68,18 +68,17 @@ CASE = ex.costs()
 ATTEMPTS = [
     ("scale", lambda u: u.astype("float32") / 255, "a tanh gives [-1, 1]"),
     ("scale", lambda u: (u - 127.5) / 127.5, "channel axis"),
-    ("scale", lambda u: (2 * u / 255 - 1)[..., None], "wrap around"),
+    ("scale", lambda u: (2 * u / 255 - 1)[..., None], "overflow"),
     ("unscale", lambda x: np.clip((x + 1) / 2 * 255, 0, 255).astype("uint8"), "not rounded"),
     ("near_duplicate", 4, "normalise=True"),
     ("near_duplicate", 2, "that one is an honest test image"),
     ("resolution", 64, "2.4 pixels wide"),
     ("grouped_split", split_photographs, "draw nuts"),
     ("discriminator_loss", d_loss_on_probabilities, "sigmoid is taken twice"),
-    ("discriminator_loss", lambda r, f: tf.nn.softplus(-r) + tf.nn.softplus(f), "real_logits"),
+    ("discriminator_loss", lambda r, f: tf.nn.softplus(-r) + tf.nn.softplus(f), "asked is one number"),
     ("discriminator_loss", lambda r, f: np.mean(np.log(1 + np.exp(r)) + np.log(1 + np.exp(-f))), "swapped"),
     ("generator_loss", lambda f: tf.reduce_mean(tf.math.log(1 - tf.sigmoid(f))), "saturating"),
     ("parameters", lambda k, channels_in, channels_out: k**2 * channels_in * channels_out, "biases are missing"),
-    ("collapsed", "A", "nearest training images"),
     ("checkpoint", 100, "dishonest"),
     ("residual", lambda x, y: tf.reduce_mean(tf.abs(x - y), axis=(1, 2, 3)), "the paper's R is the sum"),
     ("residual", lambda x, y: np.einsum("nhwc->n", x - y), "cancel"),
@@ -91,7 +90,6 @@ ATTEMPTS = [
     ("search_step", uphill, "uphill"),
     ("search", search_off_the_sphere, "leaves the prior"),
     ("search", search_that_forgets, "A(x) of the start"),
-    ("buggy_trace", "B", "no bug"),
     ("score", lambda r, d, lam: lam * r + (1 - lam) * d, "lambda is on the wrong term"),
     ("threshold", lambda t, c, a: np.sort(c)[int(np.floor((len(c) + 1) * (1 - a))) - 1], "rounded down"),
     ("threshold", lambda t, c, a: np.sort(c)[int(np.ceil(len(c) * (1 - a))) - 1], "n + 1"),
@@ -101,31 +99,24 @@ ATTEMPTS = [
     ("poison", lambda scores, defect, rate: np.floor(rate * len(scores)), "still found"),
     ("levels", lambda normal, maps: [one / one.max() for one in maps], "each map has its own scale"),
     ("pixel_auroc", pixel_auroc_by_image, "mean over images"),
-    ("explained", "defect", "both sides"),
     ("colours", "jet", "rises and falls"),
     ("colours", "RdYlGn", "look alike"),
     ("izi_f_loss", lambda x, y, fx, fy, kappa: np.mean((x - y) ** 2), "feature term is missing"),
     ("learns", lambda e, g, f: [*e.trainable_variables, *g.trainable_variables], "defects too"),
     ("steps_for_budget", 13, "more search is not better"),
-    ("upside_down", "higher", "flips"),
-    ("grouped_split", lambda nuts, share: nuts < 0.5 * len(set(nuts)), "more or fewer nuts"),
-    ("learns", lambda e, g, f: e.trainable_variables[:1], "some are missing"),
+    ("grouped_split", lambda nuts, share: nuts < 0.5 * len(set(nuts)), "more nuts or fewer"),
+    ("learns", lambda e, g, f: e.trainable_variables[:1], "some of E's"),
     ("cheapest", thresholds.least_cost(CASE["scores"], CASE["labels"], 20, 1).value, "the line has 2 %"),
-    ("cheapest", 1e9, "another is cheaper"),
+    ("cheapest", 1e9, "nothing would be called"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("name", "attempt", "words"), ATTEMPTS, ids=lambda value: value if isinstance(value, str) else ""
 )
-def test_first_attempts_get_their_hint(name, attempt, words, capsys):
-    getattr(ex, f"check_{name}")(attempt)
-    text = capsys.readouterr().out
-    assert text.startswith("Not yet: ") and words in text
-
-
-def test_every_exercise_is_attempted():
-    assert {name for name, *_ in ATTEMPTS} | {"own_report"} == ex.EXERCISES.keys()
+def test_first_attempts_get_their_hint(name, attempt, words):
+    right, text, _ = ex.EXERCISES[name].judge(attempt)
+    assert not right and text.startswith("Not yet: ") and words in text
 
 
 # ---- what is told
@@ -212,8 +203,4 @@ def test_levels_are_the_overlays_scale():
 def test_nuts_upside_down_score_as_before():
     detector = AnoGAN.load(places.root() / "weights" / "hazelnut")
     good = datasets.load("hazelnut").calibration.images[:40]
-    before, after = (detector.invert(images).scores() for images in (good, good[:, ::-1]))
-    assert (
-        detector.gan.settings.flips
-        and 0.4 < metrics.auroc(np.repeat([0, 1], 40), np.concatenate([before, after])) < 0.65
-    )
+    assert 0.4 < ex.EXERCISES["upside_down"].solution(detector, good) < 0.65

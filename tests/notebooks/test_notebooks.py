@@ -15,6 +15,11 @@ from tests.notebooks.nbval_numbers import tolerance
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 UNCOMPARED = {"nbval-ignore-output", "source"}  # "source" prints lines of the library: compared, but says nothing
+SAID = {
+    "mend": "Stuck? Run the cell again.",
+    "write": "returns None",
+    "explore": "Now measure",
+}  # by an exercise's level
 CHECK = re.compile(r"^ex\.check_(\w+)\(", re.MULTILINE)
 
 
@@ -138,14 +143,20 @@ def test_every_exercise_has_question_first_attempt_hint_and_solution(path):
         exercise = ex.EXERCISES[found[1]]
         assert "exercise" in cell["tags"]
         assert "> " + exercise.question.replace("\n", "\n> ") in all_cells[i - 1]["source"]
-        hints = [f"Not yet: {hint}." for hint in exercise.mistakes]
-        assert set(prints(cell).splitlines()) & set(hints), f"{exercise.name}: the first attempt's hint"
+        said, opening = prints(cell).splitlines()[-1], SAID[exercise.level]
+        assert said.startswith("Not yet: ") and opening in said, f"{exercise.name}: the first attempt's nudge"
+        assert ("def " in cell["source"] and "\n    ...\n" in cell["source"]) == (exercise.level == "write")
         solution = all_cells[i + 1]
         assert solution["tags"] == {"solution"} and solution["source"].startswith("<details>")
         assert f"```python\n{exercise.source().rstrip()}\n```" in solution["source"], exercise.name
-    number = path.name[:2]
-    assert named == [name for name, each in ex.EXERCISES.items() if each.notebook == number]
-    assert len(named) >= 4 or number in ("00", "07")
+    topics = {ex.EXERCISES[name].topic for name in named}
+    assert len(topics) <= 1 and all(topic in path.stem for topic in topics)
+    assert named == [name for name, each in ex.EXERCISES.items() if each.topic in topics]
+
+
+def test_every_exercise_stands_in_a_notebook():
+    named = [name for path in NOTEBOOKS for cell in code(path) for name in CHECK.findall(cell["source"])]
+    assert sorted(named) == sorted(ex.EXERCISES)
 
 
 @every_notebook

@@ -1,5 +1,7 @@
 """Answers to the exercises on the search for z, written from the questions alone, without sight of the checkers."""
 
+# ruff: noqa: E501, B008 - an answer a line
+
 import numpy as np
 import tensorflow as tf
 

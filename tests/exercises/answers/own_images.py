@@ -27,7 +27,7 @@ WRONG = {
         (lambda truth: but(better_than_chance=not truth["better_than_chance"])(truth), "better_than_chance"),
         (lambda truth: but(beats_baselines=not truth["beats_baselines"])(truth), "beats_baselines"),
         (lambda truth: but(beats_blind=not truth["beats_blind"])(truth), "beats_blind"),
-        (but(weakest_kind="good"), "good|normal"),
+        (but(weakest_kind="good"), "weakest_kind"),
         (but(weakest_kind="nosuchkind"), "weakest_kind"),
         (lambda truth: {name: truth[name] for name in truth if name != "beats_blind"}, "beats_blind"),
         (lambda truth: list(truth.values()), "dictionary"),

@@ -1,4 +1,6 @@
-"""Answers to the exercises on scores and thresholds, written from the questions alone, without sight of the checkers."""
+"""Answers to the exercises on scores, written from the questions alone, without sight of the checkers."""
+
+# ruff: noqa: E501 - an answer a line
 
 import heapq
 import math

@@ -1,5 +1,7 @@
 """Answers to the exercises on visualization, written from the questions alone, without sight of the checkers."""
 
+# ruff: noqa: E501 - an answer a line
+
 import numpy as np
 import tensorflow as tf
 from matplotlib import colormaps, colors
