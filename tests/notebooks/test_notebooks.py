@@ -145,7 +145,7 @@ def test_every_exercise_has_question_first_attempt_hint_and_solution(path):
         assert "> " + exercise.question.replace("\n", "\n> ") in all_cells[i - 1]["source"]
         said, opening = prints(cell).splitlines()[-1], SAID[exercise.level]
         assert said.startswith("Not yet: ") and opening in said, f"{exercise.name}: the first attempt's nudge"
-        assert ("def " in cell["source"] and "\n    ...\n" in cell["source"]) == (exercise.level == "write")
+        assert ("pass  # write it here" in cell["source"]) == (exercise.level == "write")
         solution = all_cells[i + 1]
         assert solution["tags"] == {"solution"} and solution["source"].startswith("<details>")
         assert f"```python\n{exercise.source().rstrip()}\n```" in solution["source"], exercise.name

@@ -21,7 +21,7 @@ RIGHT = {
 WRONG = {
     "own_report": [
         (but(lowest_rate=0), "n \\+ 1"),
-        (but(lowest_rate=0.05), "n \\+ 1"),
+        (but(lowest_rate=0.01), "n \\+ 1"),
         (lambda truth: but(lowest_rate=100 * truth["lowest_rate"])(truth), "per cent|share"),
         (lambda truth: but(lowest_rate=1 / (1 / truth["lowest_rate"] - 1))(truth), "n \\+ 1"),
         (lambda truth: but(better_than_chance=not truth["better_than_chance"])(truth), "better_than_chance"),
