@@ -63,6 +63,7 @@ class AnoGAN:
         calibration: losses and highest map values of the calibration images, (n,) each; None before `calibrate`.
         map_scale: the map value at which overlays saturate, above 99.9 % of normal pixels; 1 before `standardise`.
         split_digests: {"train": {name: digest}, ...} of the images that it has learned from.
+        value_range: what becomes -1 and 1 in files with more than 8 bits a channel, as in the training images, or None.
         card: what is known of a saved detector: data, command, results.
     """
 
@@ -92,7 +93,7 @@ class AnoGAN:
         self.features = feature_extractor(gan.discriminator, self.feature_layer)
         self.split_digests: dict[str, dict[str, str]] = {}
         self.encoder_losses: list[float] = []
-        self.map_scales, self.false_alarm_rate = {}, 0.05
+        self.map_scales, self.false_alarm_rate, self.value_range = {}, 0.05, None
         self.adopt(gan.averaged)
 
     def adopt(self, generator: keras.Model, encoder: keras.Model | None = None) -> None:
@@ -204,6 +205,7 @@ class AnoGAN:
         return self
 
     def _remember(self, name: str, split: Split) -> None:
+        self.value_range = split.value_range or self.value_range
         names = range(len(split)) if split.names is None else split.names
         self.split_digests[name] = dict(zip(map(str, names), split.digests(), strict=True))
 

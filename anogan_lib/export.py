@@ -71,6 +71,7 @@ def card(detector) -> dict:
     with suppress(ValueError):  # calibrated without the maps of this score
         about["pixel_threshold"] = float(detector.pixel_threshold)
     about |= {"image_shape": list(detector.image_shape), "value_range": [-1, 1], "outputs": OUTPUTS}
+    about["file_range"] = detector.value_range  # what becomes -1 and 1 in files of more than 8 bits a channel, or None
     if "images" in detector.card:
         about["images"] = detector.card["images"]
     about["versions"] = {"anogan_lib": __version__, "tensorflow": tf.__version__, "keras": keras.__version__}

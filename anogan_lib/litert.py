@@ -21,7 +21,7 @@ class LiteDetector:
     >>> detector.predict(images).verdicts
 
     Attributes:
-        card: what is known of it. image_shape, recipe, score, lam, steps, map_scale: from the card.
+        card: what is known of it. image_shape, recipe, score, lam, steps, map_scale, value_range: from the card.
         calibration_scores: A(x) of the calibration images, (n,).
         false_alarm_rate: may be set at any time; threshold and verdicts follow.
     """
@@ -35,6 +35,7 @@ class LiteDetector:
         self.image_shape, self.calibration_scores = tuple(about["image_shape"]), np.array(about["calibration_scores"])
         for name in ("recipe", "score", "lam", "steps", "map_scale", "false_alarm_rate"):
             setattr(self, name, about[name])
+        self.value_range = about.get("file_range")
         # The default delegate would keep further copies of all weights, and is hardly faster for one image.
         plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         threads = min(4, os.cpu_count() or 1)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from anogan_lib.checks import number
+from anogan_lib.datasets.images import check_range
 from anogan_lib.training.reading import (
     check_plain,
     check_weights,
@@ -30,7 +31,7 @@ COMPLETE = ".complete"
 FILES = ("dcgan.json", "generator.keras", "discriminator.keras", "encoder.keras", "adapted.keras", "detector.json")
 FILES += ("calibration.npz", "backgrounds.npz", "usual.npz", "region.npy", "splits.json", "card.json", "card.md")
 SETTINGS = ("recipe", "lam", "score", "init", "steps", "feature_layer", "seed")  # of the constructor
-LEARNED = ("weights", "map_scales", "false_alarm_rate", "calibrated_search")
+LEARNED = ("weights", "map_scales", "false_alarm_rate", "calibrated_search", "value_range")
 
 
 def write(detector, folder: Path, card: dict) -> None:
@@ -213,7 +214,9 @@ def _checked(about: dict) -> dict:
             for loss, (mean, spread) in about["spreads"][score].items()
         }
     rate = number("false_alarm_rate", about["false_alarm_rate"], 0, 1, above=True)
+    values = None if about.get("value_range") is None else check_range(about["value_range"])  # it came later
     learned = {"weights": weights, "map_scales": scales, "spreads": spreads, "false_alarm_rate": rate}
+    learned["value_range"] = values
     return about | learned | {"settings": own, "calibrated_search": search}
 
 

@@ -5,6 +5,7 @@ What is heavy is imported inside the commands, so that a mistake in the options 
 
 import json
 import time
+import warnings
 from pathlib import Path
 
 from anogan_lib import datasets, saving
@@ -68,7 +69,7 @@ def train(args) -> None:
 
     from anogan_lib import DCGAN, AnoGAN
 
-    data = datasets.load(args.data, size=args.size)
+    data = datasets.load(args.data, size=args.size, normal=args.normal)
     print(data.summary())
     thresholds.conformal(range(len(data.calibration)), args.false_alarm_rate)  # refused now, not after training
     if len(data.validation) < 2:  # one image has no spread
@@ -87,6 +88,7 @@ def train(args) -> None:
         "recipe": detector.recipe,
         "image_shape": list(data.image_shape),
         "images": {name: len(getattr(data, name)) for name in ("train", "validation", "calibration", "test")},
+        "normal": args.normal,
         "seed": args.seed,
         "epochs": len(history["d_loss"]),
         "minutes": round((sum(history["seconds"]) + time.perf_counter() - started) / 60, 1),
@@ -128,7 +130,7 @@ def score(args) -> None:
     found_files = [(file, name) for file, name in found_files if file.as_posix() not in before]
     scores, anomalous = [row["score"] for row in rows], sum(row["verdict"] == "anomalous" for row in rows)
     try:
-        for batch, images in files.read_batches(found_files, detector.image_shape):
+        for batch, images in files.read_batches(found_files, detector.image_shape, detector.value_range):
             found = detector.predict(images)
             names = [file.as_posix() for file, _ in batch]
             kinds, labels = zip(*(files.kind_of(file, args.paths) for file, _ in batch), strict=True)
@@ -166,7 +168,7 @@ def evaluate(args) -> None:
 
     files.check_places(args.json, args.csv, args.report)
     detector = _load_detector(args)
-    data, left_out = _data_to_test(detector, args.data)
+    data, left_out = _data_to_test(detector, args.data, args.normal)
     prediction = detector.predict(labelled(data), progress=True)
     evaluation = detector.evaluate(data, prediction)
     evaluation.left_out = left_out
@@ -187,8 +189,10 @@ def export(args) -> None:
 
 
 def data(args) -> None:
-    """Show what is in a data set; with --out, write it as folders."""
-    found = datasets.load(args.data)
+    """Show what is in a data set, what was left out and what looks wrong; with --out, write it as folders."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda note, *_: print(f"- {files.printable(str(note))}")
+        found = datasets.load(args.data, normal=args.normal)
     print(found.summary())
     if args.out:
         datasets.write(found, args.out)
@@ -247,7 +251,7 @@ def _calibrate_again(detector) -> None:
     if not spec or not wanted:
         raise ValueError(f"{need}, and it does not say which those are; leave out --steps.")
     try:
-        data = datasets.load(spec, size=detector.image_shape[:2], channels=detector.image_shape[2])
+        data = datasets.load(spec, normal=detector.card.get("normal"), **_as_learned(detector))
     except (ValueError, OSError) as error:
         raise ValueError(f"{need}, and {spec} cannot be loaded: {error}") from None
     if data.calibration.digests() != list(wanted.values()):
@@ -256,7 +260,13 @@ def _calibrate_again(detector) -> None:
     files.complain(f"note: calibrated again for {detector.steps} steps, on {len(data.calibration)} images of {spec}.")
 
 
-def _data_to_test(detector, spec: str) -> tuple[AnomalyDataset | Split, int]:
+def _as_learned(detector) -> dict:
+    """Return the options of `datasets.load` with which images are read as the detector has learned them."""
+    size, channels = detector.image_shape[:2], detector.image_shape[2]
+    return {"size": size, "channels": channels, "value_range": detector.value_range}
+
+
+def _data_to_test(detector, spec: str, normal: str | None) -> tuple[AnomalyDataset | Split, int]:
     """Load all labelled images of a data set, and leave out those that the detector has learned from.
 
     Returns:
@@ -264,8 +274,8 @@ def _data_to_test(detector, spec: str) -> tuple[AnomalyDataset | Split, int]:
         how many images were left out.
     """
     if not detector.split_digests:  # saved by an earlier version, which kept no record
-        return datasets.load(spec, size=detector.image_shape[:2], channels=detector.image_shape[2]), 0
-    images = datasets.labelled_folder(spec, size=detector.image_shape[:2], channels=detector.image_shape[2])
+        return datasets.load(spec, normal=normal, **_as_learned(detector)), 0
+    images = datasets.labelled_folder(spec, normal=normal, **_as_learned(detector))
     unseen, digests = detector.unseen(images), images.digests()
     if not len(unseen):
         raise ValueError(f"The detector has learned from every image of {spec}: evaluate it on others.")

@@ -1,5 +1,6 @@
 """Images on their way into the command line: which files there are, their labels, batches of them."""
 
+import mimetypes
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -10,7 +11,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from anogan_lib.datasets.images import EXTENSIONS, natural_key, probe, read_image
+from anogan_lib.datasets.folders import is_normal
+from anogan_lib.datasets.images import opened, read_image, walk
+from anogan_lib.datasets.masks import separate
 
 BATCH = 64  # images that are read, scored and written together
 
@@ -29,13 +32,16 @@ def printable(text: str) -> str:
 
 
 def find(paths: Iterable[str]) -> Iterator[tuple[Path, Path]]:
-    """Yield every file of `paths` once, with a name for its pictures; folders are searched with all below them."""
+    """Yield every file of `paths` once, with a name for its pictures.
+
+    Folders are searched with all below them; hidden files, by-products of programs and masks are no images.
+    """
     paths = [Path(path) for path in paths]
     several = sum(path.is_dir() for path in paths) > 1
     seen = set()
     for path in paths:
         folder = path if path.is_dir() else path.parent
-        found = _inside(path) if path.is_dir() else [path]
+        found = separate(path, walk(path))[0] if path.is_dir() else [path]
         if not found:
             complain(f"{path} holds no files.")
         for file in found:
@@ -47,47 +53,36 @@ def find(paths: Iterable[str]) -> Iterator[tuple[Path, Path]]:
                 yield file, Path(path.resolve().name) / name if path.is_dir() and several else name
 
 
-def _inside(folder: Path) -> list[Path]:
-    """List what a folder holds and those below it, in natural order, without hidden files and masks (ground_truth).
-
-    Links are followed, and no folder is visited twice.
-    """
-    seen, found = set(), []
-    for place, below, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        below[:] = [] if real in seen else [name for name in below if name[0] != "." and name != "ground_truth"]
-        if real not in seen:
-            seen.add(real)
-            found += [Path(place, name) for name in names if name[0] != "."]
-    return sorted(found, key=lambda file: [natural_key(part) for part in file.parts])
-
-
 def kind_of(file: Path, paths: Iterable[str]) -> tuple[str | None, int | None]:
     """Read kind and label of an image from its folder.
 
-    A folder named good holds normal images. Another folder is a kind of defect only where it is part of a data set:
-    test/<kind> beside test/good or train/good, or <kind> beside good where `paths`, those of the command line, name the
-    folder that holds both. (After `anogan train photos/good`, photos/new is no kind of defect.)
+    A folder named good, OK or the like (`is_normal`) holds normal images. Another folder is a kind of defect only where
+    it is part of a data set: test/<kind> beside test/good or train/good, or <kind> beside good where `paths`, those of
+    the command line, name the folder that holds both. (After `anogan train photos/good`, photos/new is no kind.)
 
     Returns:
         ("good", 0), (kind of defect, 1), or (None, None) where nothing is known.
     """
     folder = _absolute(file).parent
     above = folder.parent
-    if folder.name == "good":
+    if is_normal(folder.name):
         return "good", 0
     if above.name == "test":
-        in_data_set = (above / "good").is_dir() or (above.parent / "train" / "good").is_dir()
+        in_data_set = _has_normal(above) or _has_normal(above.parent / "train")
     else:
-        in_data_set = (above / "good").is_dir() and above in map(_absolute, paths)
+        in_data_set = above in map(_absolute, paths) and _has_normal(above)
     return (folder.name, 1) if in_data_set and folder.name not in ("train", "test") else (None, None)
+
+
+def _has_normal(folder: Path) -> bool:
+    return any(is_normal(each.name) and each.is_dir() for each in folder.glob("*"))
 
 
 def _absolute(path) -> Path:
     return Path(os.path.abspath(path))  # where a link lies, not where it leads
 
 
-def read_batches(files: list, image_shape) -> Iterator[tuple[list, np.ndarray]]:
+def read_batches(files: list, image_shape, value_range=None) -> Iterator[tuple[list, np.ndarray]]:
     """Yield (files, images (n, H, W, C)) of those files that can be read, and read the next batch meanwhile.
 
     `files` are what `find` yields. A line on standard error names each file that cannot be read.
@@ -95,7 +90,7 @@ def read_batches(files: list, image_shape) -> Iterator[tuple[list, np.ndarray]]:
 
     def read(file: tuple[Path, Path]):
         try:
-            return read_image(file[0], image_shape)
+            return read_image(file[0], image_shape, value_range)
         except (OSError, ValueError) as error:
             return error
 
@@ -133,10 +128,8 @@ def check_places(*paths) -> None:
 
 
 def _is_image(path: str) -> bool:
-    if path.lower().endswith(EXTENSIONS):  # perhaps a damaged one
-        return True
     try:
-        probe(path)
+        with opened(path):
+            return True
     except (ValueError, OSError):
-        return False
-    return True
+        return (mimetypes.guess_type(path)[0] or "").startswith("image/")  # perhaps a damaged one

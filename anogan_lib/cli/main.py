@@ -17,7 +17,8 @@ DATA is one of
   textures:brick     photographs of brick, gravel or grass that come with scikit-image, with drawn defects
   mvtec:hazelnut     a category of MVTec AD, found under $ANOGAN_DATA or downloaded
   a path             a folder in MVTec AD's layout (train/good, test/good, test/<defect>, and masks in
-                     ground_truth/<defect>), one that holds a folder good/, or a flat folder of good images
+                     ground_truth/<defect>), one that holds a folder good/ (or OK/, normal/, healthy/ ...), or a flat
+                     folder of good images; masks may also lie in masks/, gt/ or labels/, or beside their images
 """
 EXAMPLES = """\
 from nothing to found defects:
@@ -100,6 +101,10 @@ def _parser() -> argparse.ArgumentParser:
         meaning = "paper: raw sums of R and D; standardised: both in spreads of normal images; f-anogan: mean squares; "
         add("--score", metavar="NAME", choices=SCORES, help=f"{meaning}best: the places that differ most")
 
+    def add_normal(add):
+        meaning = 'the folder of normal images, where it has an unusual name; "." takes all images for normal'
+        add("--normal", metavar="NAME", help=meaning)
+
     rate = "share of normal images that may be called anomalous"
     table = "FILE gets a row for each image: name, score, p_value, verdict, residual, discrimination, kind, label; "
     table += "a name or kind that begins as a formula does (= + - @) gets an apostrophe before it"
@@ -108,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add = command("train", "train a detector on images of good parts", DATA_HELP)
     add("data", metavar="DATA", help="a data set, see below; training uses its normal images only")
+    add_normal(add)
     add("--out", metavar="DIR", required=True, help="folder for the detector")
     recipe = "paper: a search for z from a random start; f-anogan: an encoder finds z, as published; best: an encoder "
     recipe += "trained with patches, a generator adapted to it, and a local score (default: best)"
@@ -140,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     add = command("evaluate", purpose, f"{defaults}\n\n{DATA_HELP}")
     add_detector(add)
     add("data", metavar="DATA", help="a data set, see below; images that the detector has learned from are left out")
+    add_normal(add)
     add("--json", metavar="FILE", help="every figure, under the names of an Evaluation's attributes")
     add("--csv", metavar="FILE", help=table)
     add("--report", metavar="FILE.html", help="figures, curves, pictures and settings in one file to hand on")
@@ -151,8 +158,9 @@ def _parser() -> argparse.ArgumentParser:
     out = "FILE.tflite (LiteRT, one image at a time; anogan score reads it), FILE.onnx, or a folder (SavedModel)"
     add("--out", metavar="FILE", required=True, help=out)
 
-    add = command("data", "show what is in a data set", DATA_HELP)
+    add = command("data", "show what is in a data set, what was left out and why", DATA_HELP)
     add("data", metavar="DATA", help="a data set, see below")
+    add_normal(add)
     add("--out", metavar="DIR", help="also write it there, as folders in MVTec AD's layout")
     return parser
 

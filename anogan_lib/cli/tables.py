@@ -115,7 +115,8 @@ def resume(path, detector) -> list[dict]:
     advice = "Choose another --csv, or leave out --resume to start over."
     row = next((row for row in found if Path(row["name"]).is_file()), None)
     if row:
-        now, then = float(detector.predict(read_image(row["name"], detector.image_shape)[None]).scores[0]), row["score"]
+        image = read_image(row["name"], detector.image_shape, detector.value_range)
+        now, then = float(detector.predict(image[None]).scores[0]), row["score"]
         if not math.isclose(now, then, rel_tol=1e-3, abs_tol=1e-6):
             raise ValueError(
                 f"{path} was written by another detector or with other settings: {row['name']} has the score "

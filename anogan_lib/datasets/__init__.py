@@ -19,7 +19,12 @@ SPECS = ("hazelnut", "digits:8", "mnist:8", "fashion_mnist:3", "textures:brick",
 
 
 def load(
-    spec: str | Path, size: int | tuple[int, int] | None = None, seed: int = 0, channels: int | None = None
+    spec: str | Path,
+    size: int | tuple[int, int] | None = None,
+    seed: int = 0,
+    channels: int | None = None,
+    normal: str | None = None,
+    value_range: tuple[float, float] | None = None,
 ) -> AnomalyDataset:
     """Load the data set that a spec names.
 
@@ -31,28 +36,33 @@ def load(
         size: of the images in pixels, one number (square) or (H, W); None is the source's own.
         seed: of the split into train, validation and calibration, and of the rendering.
         channels: 1 or 3, for a folder of images; None is 1 where all files are grey, else 3.
+        normal: the folder of normal images, where its name is not one that is known (good, OK, normal ...); "." for
+            a folder all of whose images are normal, in whatever folders they lie.
+        value_range: the values that become -1 and 1 where a folder's files have more than 8 bits a channel; None is
+            that of the training images, as `images.choose_range` takes it.
 
     Raises:
-        ValueError: an unknown spec or size, no images, or too few.
+        ValueError: an unknown spec or size, no images, or too few, or nothing to learn from them.
         FileNotFoundError: no such folder.
         OSError: a download failed.
     """
-    return _read(spec, size, seed, channels).split(seed)
+    return _read(spec, size, seed, channels, normal, value_range).split(seed)
 
 
-def labelled_folder(spec: str | Path, size: int | tuple[int, int] | None = None, channels: int | None = None) -> Split:
+def labelled_folder(spec: str | Path, size=None, channels: int | None = None, normal=None, value_range=None) -> Split:
     """Load all images of a folder (or any other spec of `load`) as one split with labels, kinds, masks and names.
 
     For images that a detector is only evaluated on: any number will do, none is held back, those of `train/good` are
     among them as good ones, and those of a flat folder are all normal. Arguments and errors are those of `load`.
     """
-    return _read(spec, size, 0, channels).images
+    return _read(spec, size, 0, channels, normal, value_range).images
 
 
-def _read(spec, size, seed: int, channels: int | None) -> Source:
+def _read(spec, size, seed: int, channels: int | None, normal: str | None, value_range) -> Source:
     spec, size = os.fspath(spec), None if size is None else _check_size(size)
     if channels not in (None, 1, 3):
         raise ValueError(f"Images have 1 or 3 channels. Received: channels={channels!r}.")
+    value_range = None if value_range is None else images.check_range(value_range)
     source, colon, rest = spec.partition(":")
     if spec == "hazelnut":
         return hazelnut.read(size, seed)
@@ -62,7 +72,7 @@ def _read(spec, size, seed: int, channels: int | None) -> Source:
         return textures.read(rest, size, seed)
     if colon and source == "mvtec":
         return mvtec.read(rest, size, seed)
-    return folders.read(_find_folder(spec), size, seed, spec, channels=channels)
+    return folders.read(_find_folder(spec), size, seed, spec, None, channels, normal, value_range)
 
 
 def _find_folder(spec: str) -> Path:

@@ -33,6 +33,7 @@ class Split:
         names: (N,) str, or None.
         reference: for test images, the training split that baselines are fitted on; else None.
         image_shape: (H, W, C).
+        value_range: the values that became -1 and 1 where files have more than 8 bits a channel, else None.
     """
 
     def __init__(self, images, labels=None, kinds=None, masks=None, names=None, reference: "Split | None" = None):
@@ -63,6 +64,10 @@ class Split:
         if isinstance(self._masks, ImageFiles):
             self._masks = self._masks.read()
         return self._masks
+
+    @property
+    def value_range(self) -> tuple[float, float] | None:
+        return None if self._files is None else self._files.value_range
 
     def __len__(self) -> int:
         return len(self._images)
@@ -141,7 +146,10 @@ class AnomalyDataset:
         rows += [("test", kind, np.sum(self.test.kinds == kind)) for kind in kinds]
         width = max(map(len, ["good", *kinds]))
         shape, masks = " x ".join(map(str, self.image_shape)), "no" if self.test._masks is None else "yes"
-        lines = [self.name, self.description, f"images {shape} (height, width, channels), masks: {masks}", ""]
+        lines = [self.name, self.description, f"images {shape} (height, width, channels), masks: {masks}"]
+        if self.train.value_range:
+            lines.append("values from {:g} (black) to {:g} (white), for all images".format(*self.train.value_range))
+        lines.append("")
         return "\n".join(lines + [f"  {split:<12}{kind:<{width}}  {n:>6}" for split, kind, n in rows])
 
     __str__ = summary

@@ -1,6 +1,6 @@
 """Folders of images are read as data sets, and data sets are written as such folders.
 
-Three layouts are known:
+Three layouts are known, each with further folders inside:
 
     MVTec AD                                good and bad               flat
     train/good/000.png                      good/a.jpg                 a.jpg
@@ -8,22 +8,37 @@ Three layouts are known:
     test/crack/000.png                      hole/c.jpg                 (all of them normal)
     ground_truth/crack/000_mask.png
 
-The normal images are split into train, validation and calibration by `base.split_normal`; those under `test/` stay
-whole. Without good test images, 20 % of the normal ones are held back as such. (MVTec AD's layout may lack `train/`
-where the images are only to be evaluated.)
+For `good` any name will do that `is_normal` knows, or the one that is given as `normal`. The normal images are split
+into train, validation and calibration by `base.split_normal`; those under `test/` stay whole. Without good test images,
+20 % of the normal ones are held back as such. (`train/` may be missing where the images are only to be evaluated.)
 """
 
+import re
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from itertools import takewhile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from anogan_lib.datasets.base import AnomalyDataset, Source, Split, iterate_batches, split_normal
-from anogan_lib.datasets.images import ImageFiles, MaskFiles, list_images, natural_key, probe, to_uint8
+from anogan_lib.datasets import masks
+from anogan_lib.datasets.base import FEWEST_NORMAL, AnomalyDataset, Source, Split, iterate_batches, split_normal
+from anogan_lib.datasets.images import ImageFiles, Look, choose_range, look, tell, to_uint8, walk
 
 DEFAULT_SIZE = (64, 64)
 POSSIBLE_SIDES = range(16, 257)  # what the networks are made for
+TEXTS = (".txt", ".md", ".csv", ".json", ".yaml", ".yml", ".xml", ".html", ".py", ".ipynb", ".log", ".pdf")  # no images
+
+_GOOD = {"good", "ok", "okay", "normal", "normals", "pass", "passed", "healthy", "nondefective", "nondefect"}
+_BAD = {"bad", "ng", "nok", "notok", "defect", "defects", "defective", "anomaly", "anomalies", "anomalous", "abnormal"}
+_BAD |= {"fail", "failed", "failure", "fault", "faults", "faulty", "reject", "rejected", "damaged", "broken"}
+
+
+def is_normal(name: str) -> bool:
+    """Tell whether a folder's name says that its images are normal: good, OK, healthy, non-defective, ok_front ..."""
+    words = set(re.findall("[a-z]+", name.lower()))
+    return bool(words & _BAD if words & {"no", "non", "not", "without", "free"} else words & _GOOD and not words & _BAD)
 
 
 def read(
@@ -33,29 +48,45 @@ def read(
     name: str,
     description: str | None = None,
     channels: int | None = None,
+    normal: str | None = None,
+    value_range: tuple[float, float] | None = None,
 ) -> Source:
-    """Read a folder in any of the three layouts; its images stay on disk, only their headers are read.
+    """Read a folder in any of the three layouts; each file is looked at, and its pixels stay on disk.
 
-    Unreadable files are left out with a warning each. Raises ValueError if the layout is unknown or no file readable.
+    A warning names what is left out, with the reason, and what looks wrong. Raises ValueError if the layout is unknown,
+    no file readable, or all normal images are the same.
 
     Args:
         size: (H, W); None is the images' own size if all have the same, brought down to a shorter side of 64, which
             is what two processor cores train in minutes; 64x64 where the sizes differ.
-        seed: of the images held back where there are no good test images.
+        seed: of the split that `value_range` is taken from, and of the images held back without good test images.
         channels: 1 or 3; None is 1 where all files are grey, else 3.
+        normal: the name of the folder of normal images; "." takes all images for normal ones.
+        value_range: the values that become -1 and 1 where a channel has more than 8 bits; None is that of the training
+            images, as `images.choose_range` takes it.
     """
-    files = _find(folder)
-    headers = _headers([path for path, _, _ in files])
-    if not headers:
+    files = [file for file in walk(folder) if file.suffix.lower() not in TEXTS]
+    images, mask_files = masks.separate(folder, files)
+    looks = _looks(images)
+    if images and not looks:
         raise ValueError(f"{folder} holds no image that can be read.")
-    paths, kinds, in_test = map(np.array, zip(*(file for file in files if file[0] in headers), strict=True))
-    size = size or _size({header[:2] for header in headers.values()})
-    channels = channels or max(header[2] for header in headers.values())
+    paths, kinds, in_test = map(np.array, zip(*_sort(folder, list(looks), normal), strict=True))
+    looks = [looks[path] for path in paths]
+    sure = np.flatnonzero(~in_test)
+    if len(sure) >= FEWEST_NORMAL and len({looks[i].checksum for i in sure}) == 1:
+        same = "without any contrast" if looks[sure[0]].checksum is None else "one and the same"
+        raise ValueError(f"Nothing can be learned from {folder}: its {len(sure)} normal images are {same}.")
     if "good" not in kinds[in_test]:  # hold some back
-        normal = np.random.default_rng([seed, 1]).permutation(np.flatnonzero(~in_test))
-        in_test[normal[: round(0.2 * len(normal))]] = True
+        held_back = np.random.default_rng([seed, 1]).permutation(sure)
+        in_test[held_back[: round(0.2 * len(held_back))]] = True
+    size = size or _size({each.shape[:2] for each in looks})
+    channels = channels or max(each.shape[2] for each in looks)
+    value_range = value_range or _range(looks, np.flatnonzero(~in_test), seed)
+    tell((path, note) for path, each in zip(paths, looks, strict=True) for note in each.notes)
     names = [path.relative_to(folder).as_posix() for path in paths]
-    images = Split(ImageFiles(paths, (*size, channels)), None, kinds, _masks(folder, paths, kinds, size), names)
+    found = _masks(folder, paths, kinds, looks, mask_files)
+    found = None if found is None else masks.MaskFiles(found, size)
+    images = Split(ImageFiles(paths, (*size, channels), value_range), None, kinds, found, names)
     return Source(name, description or f"Images of the folder {folder.resolve()}.", images, in_test)
 
 
@@ -90,40 +121,48 @@ def _save(pixels: np.ndarray, path: Path) -> None:
     Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels).save(path)
 
 
-def _find(folder: Path) -> list[tuple[Path, str, bool]]:
-    """Find the image files, the normal ones first: (path, kind, whether it belongs to the test)."""
-    if (folder / "train" / "good").is_dir():
-        normal, kinds = list_images(folder / "train" / "good"), _subfolders(folder / "test")
-    elif (folder / "good").is_dir():
-        no_kinds = ("train", "test", "ground_truth", "good")
-        normal, kinds = list_images(folder / "good"), [p for p in _subfolders(folder) if p.name not in no_kinds]
-    elif normal := list_images(folder):
-        kinds = []
-    elif (folder / "test").is_dir():
-        kinds = _subfolders(folder / "test")
-    else:
-        inside = ", ".join(path.name for path in _subfolders(folder)[:8]) or "no folders"
-        raise ValueError(
-            f"{folder} holds no normal images: wanted are image files in it, in its folder good, or in its "
-            f"train/good. Received: {inside}."
-        )
-    test = [(path, kind.name, True) for kind in kinds for path in list_images(kind)]
-    return [(path, "good", False) for path in normal] + test
-
-
-def _subfolders(folder: Path) -> list[Path]:
-    return sorted((p for p in folder.glob("[!.]*") if p.is_dir()), key=natural_key)
-
-
-def _headers(paths: list[Path]) -> dict[Path, tuple[int, int, int]]:
-    """Read (height, width, channels) of each file; warn of each that cannot be read."""
-    headers = {}
+def _sort(folder: Path, paths: list[Path], normal: str | None) -> list[tuple[Path, str, bool]]:
+    """Find the kind of each image, the normal ones first: (path, kind, whether it belongs to the test)."""
+    above, tops = {}, {}  # train, test and the like; the folder below them, which names the kind
     for path in paths:
+        parts = path.relative_to(folder).parts[:-1]
+        above[path] = [part.lower() for part in takewhile(lambda part: part.lower() in masks.NO_KINDS, parts)]
+        tops[path] = (*parts, "")[len(above[path])]
+    found, left_out = [], []
+    has_train = any(not set(names).isdisjoint(masks.TRAIN_FOLDERS) for names in above.values())
+    good = {top for top in tops.values() if (top.lower() == normal.lower() if normal else is_normal(top))}
+    for path, top in tops.items():
+        test = not set(above[path]).isdisjoint(masks.TEST_FOLDERS)
+        if normal == "." or top in good or not (top or test or good or normal):
+            found.append((path, "good", test))
+        elif top and (good or test or is_normal(f"non {top}")) and (above[path] or not has_train):
+            found.append((path, top if top != "good" else "good, not normal", True))
+        else:
+            left_out.append((path, f"No folder says what kind of image this is, it is left out: {path}."))
+    if all(kind != "good" for _, kind, _ in found) and (left_out or not found or not all(above.values())):
+        inside = ", ".join(sorted(path.name for path in folder.iterdir() if path.is_dir())[:8]) or "no folders"
+        wanted = f"its folder {normal}" if normal else "it, in its folder good (OK, normal ...) or in its train/good"
+        raise ValueError(
+            f"{folder} holds no normal images: wanted are image files in {wanted}. The option normal names the folder "
+            f'of normal images, "." all folders. Received: {inside}.'
+        )
+    tell(left_out)
+    return sorted(found, key=lambda file: file[2])
+
+
+def _looks(paths: list[Path]) -> dict[Path, Look]:
+    """Look at all files; warn of each that cannot be read."""
+
+    def attempt(path: Path) -> Look | Exception:
         try:
-            headers[path] = probe(path)
+            return look(path)
         except (ValueError, OSError) as error:
-            warnings.warn(f"{error} It is left out.", stacklevel=3)
-    return headers
+            return error
+
+    with ThreadPoolExecutor(4) as pool:
+        looks = dict(zip(paths, pool.map(attempt, paths), strict=True))
+    tell((path, f"{each} It is left out.") for path, each in looks.items() if isinstance(each, Exception))
+    return {path: each for path, each in looks.items() if isinstance(each, Look)}
 
 
 def _size(sizes: set[tuple[int, int]]) -> tuple[int, int]:
@@ -134,19 +173,37 @@ def _size(sizes: set[tuple[int, int]]) -> tuple[int, int]:
     return scaled if len(sizes) == 1 and all(side in POSSIBLE_SIDES for side in scaled) else DEFAULT_SIZE
 
 
-def _masks(folder: Path, paths, kinds, size: tuple[int, int]) -> MaskFiles | None:
-    """Find the masks of all images; None if the folder has none, or not one for each defective image."""
-    truth = folder / "ground_truth"
-    if not truth.is_dir():
-        return None
-    masks = [None if kind == "good" else _mask_of(truth / kind, path) for path, kind in zip(paths, kinds, strict=True)]
-    bare = [path.name for path, kind, mask in zip(paths, kinds, masks, strict=True) if kind != "good" and not mask]
-    if bare:
-        message = f"No masks are used: {len(bare)} defective images have none in {truth}, {bare[0]} first."
-        warnings.warn(message, stacklevel=3)
-    return None if bare else MaskFiles(masks, size)
+def _range(looks: list[Look], normal: np.ndarray, seed: int) -> tuple[float, float] | None:
+    """Choose the value range of the set from its training images; None where all images have 8 bits a channel."""
+    deep = [each.levels for each in looks if each.levels]
+    if deep and len(deep) < len(looks):
+        few = f"{len(looks) - len(deep)} of {len(looks)} images have 8 bits a channel, the others more"
+        warnings.warn(f"{few}: values of 8 bits are read as 0 to 255, whatever the range of the others.", stacklevel=3)
+    train = normal[split_normal(len(normal), seed)[0]] if len(normal) >= FEWEST_NORMAL else normal
+    return choose_range([looks[i].levels for i in train if looks[i].levels] or deep) if deep else None
 
 
-def _mask_of(folder: Path, image: Path) -> Path | None:
-    candidates = (folder / f"{image.stem}{ending}" for ending in ("_mask.png", ".png", "_mask.bmp", ".bmp"))
-    return next((path for path in candidates if path.is_file()), None)
+def _masks(folder: Path, paths, kinds, looks: list[Look], files: list[Path]) -> list[tuple[Path, ...]] | None:
+    """Find the masks of all images, () where there is none; None if there are none at all. Warn of what looks wrong."""
+    found, notes = masks.find(folder, paths, kinds, files), []
+    used = {file for own in found for file in own}
+
+    def attempt(place: int) -> tuple[Path, ...]:
+        sound = []
+        for file in found[place]:
+            try:
+                notes.extend((file, doubt) for doubt in masks.doubts(looks[place].shape, kinds[place], file))
+                sound.append(file)
+            except (ValueError, OSError) as error:
+                notes.append((file, f"{error} It is left out."))
+        if kinds[place] != "good" and used and not sound:
+            notes.append((paths[place], f"There is no mask of {paths[place]}: its pixels do not count."))
+        return tuple(sound)
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(attempt, range(len(paths))))
+    notes += [
+        (file, f"The mask {file} fits no image, or several. {masks.LAYOUTS}.") for file in files if file not in used
+    ]
+    tell(sorted(set(notes)))
+    return found if any(found) else None

@@ -1,21 +1,29 @@
-"""Read image files as arrays with values in [-1, 1], whatever their mode and size."""
+"""Read image files as arrays with values in [-1, 1], whatever their mode, depth and size."""
 
 import os
 import re
 import stat
-from collections.abc import Sequence
+import sys
+import warnings
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")
-MASK_COVERAGE = 1 / 8  # of a pixel's area: a crack one pixel wide stays in one piece when it shrinks fourfold
+CLIPPED = 0.01  # share of an image's values outside the range, above which a warning tells
+NATURAL = [(0, 1), (-1, 1)] + [(0, 2**bits - 1) for bits in range(8, 17)]  # ranges that cameras and programs use
 
-_GREY_MODES = ("1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I;16N", "I")
-_ORIENTATION = 0x0112  # EXIF tag; from 5 on, width and height change places
+_BY_PRODUCTS = r"[.~]|(__macosx|__pycache__|(eh)?thumbs.*\.db|desktop\.ini|@eadir|[$#]recycle.*|lost\+found|icon\r)$"
+_GREY_MODES = ("1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I;16N", "I", "F")
+_TRANSPARENT_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
+_BANDS, _BITS, _FORMAT = 277, 258, 339  # TIFF tags
+_TURNED = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}  # orders of bytes
 
 
 def from_uint8(array: np.ndarray) -> np.ndarray:
@@ -41,85 +49,194 @@ def natural_key(path: str | Path) -> list:
     return [int(part) if i % 2 else part for i, part in enumerate(parts)]
 
 
-def list_images(folder: Path) -> list[Path]:
-    """List what has an image's ending directly in a folder, in natural order, without hidden files and folders."""
-    files = (p for p in folder.glob("[!.]*") if p.suffix.lower() in EXTENSIONS and not p.is_dir())
-    return sorted(files, key=natural_key)
+def walk(folder: Path) -> list[Path]:
+    """List all files of a folder and of those below it, in natural order, without hidden ones and by-products.
+
+    Links are followed, and no folder is visited twice. A folder that cannot be read is left out with a warning.
+    """
+
+    def refused(error: OSError) -> None:
+        warnings.warn(f"Cannot read the folder {error.filename}: {error.strerror}. It is left out.", stacklevel=4)
+
+    seen, found = set(), []
+    for place, below, names in os.walk(folder, onerror=refused, followlinks=True):
+        real = os.path.realpath(place)
+        below[:] = [] if real in seen else [name for name in below if not re.match(_BY_PRODUCTS, name, re.I)]
+        if real not in seen:
+            seen.add(real)
+            found += [Path(place, name) for name in names if not re.match(_BY_PRODUCTS, name, re.I)]
+    return sorted(found, key=lambda file: [natural_key(part) for part in file.parts])
 
 
-def probe(path: str | Path) -> tuple[int, int, int]:
-    """Read (height, width, channels) of an image file from its header alone. Raises ValueError if it is none."""
-    with _opened(path) as image:
-        width, height = image.size
-        if image.getexif().get(_ORIENTATION, 1) >= 5:
-            width, height = height, width
-        return height, width, 1 if image.mode in _GREY_MODES else 3
+def tell(sentences: Iterable[tuple[Path, str]]) -> None:
+    """Warn of each (file, sentence that names it); of many files of which the same is said, of the first three."""
+    groups = defaultdict(list)
+    for path, sentence in sentences:
+        groups[sentence.replace(str(path), "")].append((path, sentence))
+    for alike in groups.values():
+        for _, sentence in alike[:3]:
+            warnings.warn(sentence, stacklevel=4)
+        if alike[3:]:
+            warnings.warn(f"The same holds for {len(alike) - 3} more, the last of them {alike[-1][0]}.", stacklevel=4)
 
 
-def read_image(path: str | Path, image_shape: tuple[int, int, int]) -> np.ndarray:
+class Look(NamedTuple):
+    """What a file holds: shape (H, W, C), a checksum of its pixels (None if they are all the same), sentences on it.
+
+    Where a channel has more than 8 bits, `levels` are the values that 0.2 % of the pixels lie below and above.
+    """
+
+    shape: tuple[int, int, int]
+    checksum: int | None
+    levels: tuple[float, float] | None
+    notes: list[str]
+
+
+def look(path: Path) -> Look:
+    """Decode a file to see what it holds. Raises ValueError, which names it, if it cannot be read."""
+    with opened(path) as image:
+        pixels, notes = decode(image), []
+        values = np.asarray(pixels)  # (H, W) or (H, W, 3)
+        if getattr(image, "n_frames", 1) > 1 and image.format != "PSD":  # whose frames are layers
+            notes.append(f"{path}: the first of several frames is read.")
+        if constant := not np.ptp(values, axis=(0, 1)).any():
+            notes.append(f"{path} has no contrast: all its pixels are the same.")
+        deep = isinstance(pixels, np.ndarray)
+        levels = tuple(np.quantile(values, (0.002, 0.998), method="nearest").tolist()) if deep else None
+        checksum = None if constant else zlib.crc32(values.tobytes())
+        return Look((*values.shape[:2], 1 if values.ndim == 2 else 3), checksum, levels, notes)
+
+
+def choose_range(levels: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Choose which values (low, high) become -1 and 1, from the `levels` of the training images.
+
+    It is the smallest of the NATURAL ranges that holds them if they fill a quarter of it: 0 to 4095 for 12 bits. Else
+    (CT, thermal images) it is their own range, an eighth wider on either side: a defect may be brighter or darker.
+    One image in twenty, the most extreme, has no part in it.
+    """
+    lows, highs = np.sort(levels, axis=0).T
+    extreme = min(-(-(len(lows) - 1) // 20), (len(lows) - 1) // 2)
+    low, high = float(lows[extreme]), float(highs[-1 - extreme])
+    fitting = (each for each in NATURAL if each[0] <= low and high <= each[1] <= each[0] + 4 * (high - low))
+    margin = (high - low) / 8 or 1.0
+    return next(fitting, (low - margin, high + margin))
+
+
+def check_range(value_range) -> tuple[float, float]:
+    """Return (low, high) as floats. Raises ValueError unless low is below high, and both are numbers."""
+    try:
+        low, high = map(float, value_range)
+        if -np.inf < low < high < np.inf:
+            return low, high
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(f"value_range is a pair (low, high) of numbers. Received: {value_range!r}.")
+
+
+def read_image(
+    path: str | Path, image_shape: tuple[int, int, int], value_range: tuple[float, float] | None = None
+) -> np.ndarray:
     """Read one image file as (H, W, C) float32 in [-1, 1].
 
-    Palettes are looked up, CMYK becomes RGB, transparent parts lie on black, 16-bit values are divided by 257, EXIF
-    orientation is applied; the first of several frames is taken. Resizing to `image_shape`, whose C is 1 (grey) or 3
-    (RGB), is bicubic and antialiased. Raises ValueError, which names the file, if it is no image or a broken one.
+    Palettes are looked up, CMYK becomes RGB, transparent parts lie on black, EXIF orientation is applied; the first of
+    several frames is taken. Where a channel has more than 8 bits, `value_range` (low, high) becomes [-1, 1]; values
+    outside are clipped, many with a warning. Resizing to `image_shape`, whose C is 1 (grey) or 3 (RGB), is bicubic and
+    antialiased. Raises ValueError, which names the file, if it is no image or a broken one, or its range is unknown:
+    only 16 bits are taken for 0 to 65535.
     """
     height, width, channels = image_shape
-    with _opened(path) as opened:
-        image = _plain(opened)  # mode L, RGB or F (0 ... 255)
-        if image.mode != "F":
-            image = image.convert("L" if channels == 1 else "RGB")
-        if image.size != (width, height):
-            image = image.resize((width, height), Image.Resampling.BICUBIC)
-        pixels = np.clip(np.asarray(image, np.float32), 0, 255)  # (H, W) or (H, W, 3)
-        if pixels.ndim == 2:
-            pixels = np.repeat(pixels[..., None], channels, axis=2)  # (H, W, C)
-        return from_uint8(pixels)
+    with opened(path) as image:
+        pixels = decode(image)
+        if isinstance(pixels, np.ndarray):
+            pixels = _scaled(path, pixels, value_range)
+            if pixels.ndim == 3 and channels == 1:
+                pixels = pixels @ np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as in Pillow
+            planes = [Image.fromarray(plane) for plane in np.moveaxis(np.atleast_3d(pixels), 2, 0)]
+        else:
+            planes = [pixels.convert("L" if channels == 1 else "RGB")]
+        if planes[0].size != (width, height):
+            planes = [plane.resize((width, height), Image.Resampling.BICUBIC) for plane in planes]
+        pixels = np.clip(np.dstack([np.asarray(plane, np.float32) for plane in planes]), 0, 255)
+        return from_uint8(np.broadcast_to(pixels, (height, width, channels)))
 
 
-def read_mask(path: str | Path, size: tuple[int, int]) -> np.ndarray:
-    """Read a mask file as (H, W) bool, True on the defect.
+def _scaled(path, values: np.ndarray, value_range) -> np.ndarray:
+    """Scale values to float32 0 ... 255."""
+    if value_range is None and not (values.dtype == np.uint16 and values.max() >= 4096):
+        kind = f"{'floats' if values.dtype.kind == 'f' else values.dtype} of unknown range"
+        raise ValueError(f"its values are {kind}, {values.min():g} to {values.max():g}, where 8 bits are expected")
+    low, high = value_range or (0, 65535)
+    outside = np.mean((values < low) | (values > high))
+    if outside > CLIPPED:
+        of = f"the range {low:g} to {high:g} of the training images"
+        warnings.warn(f"{path}: {outside:.0%} of its values lie outside {of} and are clipped.", stacklevel=3)
+    return ((np.clip(values, low, high) - low) * (255 / (high - low))).astype(np.float32)
 
-    A pixel of the file belongs to the defect if it is at least half as bright as the file's brightest. When the mask
-    shrinks, a pixel belongs to it if the defect covers `MASK_COVERAGE` of its area or more, so that thin defects
-    neither vanish nor fall to pieces.
+
+def decode(image: Image.Image | np.ndarray) -> Image.Image | np.ndarray:
+    """Decode what `opened` gives, upright: mode L or RGB, or values (H, W) or (H, W, 3) of more than 8 bits a channel.
+
+    Transparent parts lie on black. Raises ValueError if all of it is transparent.
     """
-    height, width = size
-    with _opened(path) as opened:
-        grey = np.asarray(_plain(opened).convert("F"))
-        marked = (grey >= grey.max() / 2) & (grey > 0)
-        coverage = Image.fromarray(marked.astype(np.float32)).resize((width, height), Image.Resampling.BOX)
-        return np.asarray(coverage) >= MASK_COVERAGE - 1e-6
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    """Convert any mode to L, RGB or, for 16-bit grey, F with values 0 ... 255; upright, transparency on black."""
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # Pillow's own conversion to L would clip instead of scale
-        return Image.fromarray(np.asarray(image).astype(np.float32) / 257)
-    wanted = "L" if image.mode in _GREY_MODES else "RGB"
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+    values = deep_values(image)
+    if values is None:
+        image = ImageOps.exif_transpose(image)
+        wanted = "L" if image.mode in _GREY_MODES else "RGB"
+        if image.mode not in _TRANSPARENT_MODES and "transparency" not in image.info:
+            return image.convert(wanted)
         image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image)
-    return image.convert(wanted)
+        if image.getextrema()[3][1]:
+            return Image.alpha_composite(Image.new("RGBA", image.size, "black"), image).convert(wanted)
+    elif values.ndim == 2 or values.shape[2] == 3:
+        return values
+    elif values[..., 3].any():
+        return (values[..., :3] * (values[..., 3:] / 65535)).round().astype(np.uint16)
+    raise ValueError("it is wholly transparent")
+
+
+def deep_values(image: Image.Image | np.ndarray) -> np.ndarray | None:
+    """Return the values (H, W[, C]) of an image with more than 8 bits a channel, upright, else None."""
+    tiles = str(getattr(image, "tile", ""))
+    if isinstance(image, np.ndarray):
+        values = image
+    elif image.mode[0] in "IF":
+        values, tags = np.asarray(ImageOps.exif_transpose(image)), getattr(image, "tag_v2", {})
+        if image.mode == "I" and tags.get(_BITS) == (32,) and tags.get(_FORMAT, (1,)) == (1,):
+            values = values.view(np.uint32)  # which Pillow takes for signed
+    elif ";16" in tiles:  # Pillow keeps the high bytes; with the byte order turned, it keeps the low ones
+        if image.mode not in ("RGB", "RGBA") or re.search("RGBa|LA", tiles):
+            raise ValueError(f"Pillow reads only 8 of the 16 bits of its channels ({image.mode})")
+        with Image.open(image.filename) as low:
+            for i, tile in enumerate(low.tile):
+                raw, *rest = [tile.args] if isinstance(tile.args, str) else tile.args
+                raw = re.sub("(?<=;16)[BLN]", lambda order: _TURNED[order[0]], raw)
+                low.tile[i] = tile._replace(args=(raw, *rest))
+            high, low = (np.asarray(ImageOps.exif_transpose(each)).astype(np.uint16) for each in (image, low))
+        values = 256 * high + low
+    else:
+        return None
+    if not np.isfinite(values).all():
+        raise ValueError("it holds NaN or infinity")
+    return values
 
 
 @contextmanager
-def _opened(path: str | Path):
-    """Open an image file; whatever a decoder raises on a bad one becomes one sentence that names the file."""
+def opened(path: str | Path):
+    """Open a file as a Pillow image or, an .npy or DICOM file of more than 8 bits, as an array.
+
+    Whatever a decoder raises on a bad one becomes one sentence that names the file.
+    """
     try:
         mode = os.stat(path).st_mode
         if not stat.S_ISREG(mode):  # opening a FIFO would wait for ever
-            raise ValueError(
-                f"it is {'a folder' if stat.S_ISDIR(mode) else 'a FIFO, a socket or a device'}, not a file"
-            )
-        with Image.open(path) as image:
-            if image.mode == "F":
-                raise ValueError("its values are floats of unknown range, save it with 8 or 16 bits a channel")
+            what = "a folder" if stat.S_ISDIR(mode) else "a FIFO, a socket or a device"
+            raise ValueError(f"it is {what}, not a file")
+        with _source(Path(path)) as image:
+            if (bands := getattr(image, "tag_v2", {}).get(_BANDS, 1)) > 4:
+                raise ValueError(f"it has {bands} bands, where 1 (grey), 3 (colour) or 4 (and transparency) are wanted")
             yield image
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no image file {path}.") from None
-    except Image.UnidentifiedImageError:
-        raise ValueError(f"Cannot read {path}: it is not an image file.") from None
     except Exception as error:
         reason = getattr(error, "strerror", None) or str(error).rstrip(".")
         if not (reason and isinstance(error, OSError | ValueError | SyntaxError | Image.DecompressionBombError)):
@@ -127,32 +244,61 @@ def _opened(path: str | Path):
         raise ValueError(f"Cannot read {path}: {reason}.") from None
 
 
+def _source(path: Path):
+    with path.open("rb") as file:
+        start = file.read(132)
+    if path.suffix.lower() == ".npy":
+        return _from_array(np.lib.format.open_memmap(path, mode="r"))
+    if start[128:] == b"DICM":
+        return _from_array(_read_dicom(path))
+    try:
+        return Image.open(path)
+    except Image.UnidentifiedImageError:
+        tiff = "a TIFF file whose number of bands, or of bits, is not that of a grey or an RGB image"
+        what = tiff if start[:4] in (b"II*\0", b"MM\0*") else "not an image file"
+        raise ValueError(f"it is {what}") from None
+
+
+def _from_array(values: np.ndarray):
+    """Check that an array is (H, W) or (H, W, 3) numbers, and make an image of bytes and bools."""
+    values = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
+    if values.dtype.kind not in "biuf" or not values.size or values.shape[2:] not in ((), (3,)) or values.ndim < 2:
+        raise ValueError(f"an image is an array of numbers, (H, W) or (H, W, 3), not {values.dtype} {values.shape}")
+    values = np.uint8(255) * values if values.dtype == bool else values
+    return Image.fromarray(np.ascontiguousarray(values)) if values.dtype == np.uint8 else nullcontext(values)
+
+
+def _read_dicom(path: Path) -> np.ndarray:
+    """Read the first frame of a DICOM file, in the unit of its rescale slope (CT: Hounsfield units)."""
+    try:
+        from pydicom import dcmread, pixels
+    except ImportError:
+        raise ValueError("it is a DICOM file; pip install pydicom makes it readable") from None
+    about = dcmread(path)
+    values = pixels.pixel_array(about, index=0)
+    if about.PhotometricInterpretation == "MONOCHROME1":  # 0 is white
+        values = 2 ** int(about.BitsStored) - 1 - values.astype(np.int64)
+    return pixels.apply_rescale(values, about)
+
+
 class ImageFiles:
     """Image files that are still to be read: `files[[1, 5]]` chooses some of them, `read` gives (N, H, W, C)."""
 
     dtype = np.float32
 
-    def __init__(self, paths: Sequence[Path], shape: tuple[int, ...]):
-        self.paths, self.shape = np.array(paths, object), tuple(shape)
+    def __init__(self, paths: Sequence, shape: tuple[int, ...], value_range: tuple[float, float] | None = None):
+        self.paths = np.fromiter(paths, object, len(paths))
+        self.shape, self.value_range = tuple(shape), value_range
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, places: np.ndarray) -> "ImageFiles":
-        return type(self)(self.paths[places], self.shape)
+        return type(self)(self.paths[places], self.shape, self.value_range)
 
     def read(self) -> np.ndarray:
         with ThreadPoolExecutor(4) as pool:  # Pillow decodes outside Python's lock
             return np.array(list(pool.map(self._read, self.paths)), self.dtype).reshape(-1, *self.shape)
 
     def _read(self, path: Path) -> np.ndarray:
-        return read_image(path, self.shape)
-
-
-class MaskFiles(ImageFiles):
-    """Mask files that are still to be read, as (N, H, W) bool; a path `None` stands for an empty mask."""
-
-    dtype = bool
-
-    def _read(self, path: Path | None) -> np.ndarray:
-        return np.zeros(self.shape, bool) if path is None else read_mask(path, self.shape)
+        return read_image(path, self.shape, self.value_range)

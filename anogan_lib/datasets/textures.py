@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from anogan_lib.datasets.base import Source, Split, split_normal
-from anogan_lib.datasets.images import MASK_COVERAGE, from_uint8, resize_all
+from anogan_lib.datasets.images import from_uint8, resize_all
+from anogan_lib.datasets.masks import MASK_COVERAGE
 
 # The photographs, 512x512 grey, and who gave them away.
 TEXTURES = {"brick": "cc0textures.com", "gravel": "cc0textures.com", "grass": "Linolafett, deviantart.com"}

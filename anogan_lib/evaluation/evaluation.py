@@ -33,7 +33,7 @@ class Evaluation:
         kinds, names: (N,) str.
         maps: (N, H, W), on one scale.
         masks: (N, H, W) bool, or N of them with None where there is no file: a normal image has no defect pixel, an
-            anomalous one without a mask does not count in the pixel figures.
+            anomalous one whose mask is missing or empty does not count in the pixel figures.
         p_values, residual, discrimination: (N,), for tables and reports.
         baselines: image AUROC of each baseline on the same images, by name.
         left_out: how many test images are not among the N because the detector had learned from them.
@@ -92,7 +92,7 @@ class Evaluation:
         """Apply function(maps, masks) to the images whose defect pixels are known: all normal ones, and the masked."""
         if self.maps is None or self.masks is None or not any(mask is not None and np.any(mask) for mask in self.masks):
             return None
-        known = [i for i, mask in enumerate(self.masks) if mask is not None or self.labels[i] == 0]
+        known = [i for i, mask in enumerate(self.masks) if self.labels[i] == 0 or (mask is not None and np.any(mask))]
         maps = np.asarray(self.maps)[known]
         none = np.zeros(maps.shape[1:], bool)
         return function(maps, np.stack([none if self.masks[i] is None else self.masks[i] for i in known]))

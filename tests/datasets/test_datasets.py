@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from anogan_lib import datasets
-from anogan_lib.datasets import base, images, mvtec
+from anogan_lib.datasets import base, images, masks, mvtec
 from anogan_lib.datasets.base import as_split, epoch_batches, iterate_batches, labelled, sample_images, split_normal
 
 
@@ -112,7 +112,7 @@ def test_every_mode_is_converted(tmp_path, rng, mode, ending):
     grey = images.read_image(path, (12, 16, 1))
     expected_grey = np.asarray(Image.fromarray(expected.astype(np.uint8)).convert("L"))
     assert np.abs(images.to_uint8(grey)[..., 0].astype(int) - expected_grey).max() <= 1
-    assert images.probe(path) == (12, 16, 1 if mode in ("L", "LA", "1", "I;16") else 3)
+    assert images.look(path).shape == (12, 16, 1 if mode in ("L", "LA", "1", "I;16") else 3)
 
 
 def test_sixteen_bits_keep_more_than_256_levels(tmp_path):
@@ -128,7 +128,7 @@ def test_a_photograph_on_its_side_is_read_upright(tmp_path, rng):
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by a quarter
     image.save(tmp_path / "a.png", exif=exif)
-    assert images.probe(tmp_path / "a.png") == (30, 10, 3)
+    assert images.look(tmp_path / "a.png").shape == (30, 10, 3)
     upright = images.read_image(tmp_path / "a.png", (30, 10, 3))
     assert np.array_equal(images.to_uint8(upright), np.rot90(np.asarray(image), -1))
 
@@ -151,7 +151,7 @@ def test_a_crack_one_pixel_wide_survives_shrinking(tmp_path):
         mask = np.zeros((256, 256), np.uint8)
         mask[np.rint(t * end_row).astype(int), np.rint(t * end_column).astype(int)] = 255
         Image.fromarray(mask).save(tmp_path / f"{k}.png")
-        small = images.read_mask(tmp_path / f"{k}.png", (64, 64))
+        small = masks.read_mask(tmp_path / f"{k}.png", (64, 64))
         assert small.dtype == bool and small.shape == (64, 64)
         assert label(small, np.ones((3, 3)))[1] == 1  # in one piece
         assert small.any(axis=0).sum() >= end_column // 4 and small.any(axis=1).sum() >= end_row // 4
@@ -161,7 +161,7 @@ def test_a_mask_shrinks_to_the_area_it_covers(tmp_path):
     rows, columns = np.mgrid[:256, :256]
     disc = (rows - 120.3) ** 2 + (columns - 131.7) ** 2 < 60**2
     Image.fromarray(disc.astype(np.uint8)).save(tmp_path / "a.png")  # values 0 and 1 mark as well as 0 and 255
-    small = images.read_mask(tmp_path / "a.png", (64, 64))
+    small = masks.read_mask(tmp_path / "a.png", (64, 64))
     assert small.mean() == pytest.approx(disc.mean(), rel=0.1)
 
 
@@ -190,8 +190,8 @@ def test_whatever_a_decoder_raises_names_the_file(error, place, tmp_path, rng, m
 
     save_images(tmp_path, 1, rng)
     monkeypatch.setattr(f"PIL.Image.{place}", damaged)
-    reads = [lambda path: images.read_image(path, (16, 16, 1)), lambda path: images.read_mask(path, (16, 16))]
-    for read in reads + [images.probe] * (place == "open"):
+    reads = [lambda path: images.read_image(path, (16, 16, 1)), lambda path: masks.read_mask(path, (16, 16))]
+    for read in [*reads, images.look]:
         with pytest.raises(ValueError, match=rf"Cannot read .*0\.png: .*{type(error).__name__}"):
             read(tmp_path / "0.png")
 
@@ -200,7 +200,7 @@ def test_a_decoder_can_be_interrupted(tmp_path, rng, monkeypatch):
     save_images(tmp_path, 1, rng)
     monkeypatch.setattr("PIL.Image.open", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        images.probe(tmp_path / "0.png")
+        images.look(tmp_path / "0.png")
 
 
 def special_files(folder) -> dict[str, str]:
@@ -229,11 +229,11 @@ def test_what_is_no_plain_file_is_left_out_with_a_warning(tmp_path, rng, monkeyp
         assert sum(name in line and reason in line for line in found) == 1
 
 
-def test_list_images_in_natural_order_without_hidden_files(tmp_path):
-    for name in ("10.png", "2.PNG", "1.jpg", ".3.png", "notes.txt", "b.jpeg"):
-        (tmp_path / name).write_bytes(b"")
+def test_files_are_listed_in_natural_order_without_hidden_ones(tmp_path):
     (tmp_path / "folder.png").mkdir()
-    assert [path.name for path in images.list_images(tmp_path)] == ["1.jpg", "2.PNG", "10.png", "b.jpeg"]
+    for name in ("10.png", "2.PNG", "1.jpg", ".3.png", "notes.txt", "b.jpeg", "folder.png/c"):
+        (tmp_path / name).write_bytes(b"")
+    assert [path.name for path in images.walk(tmp_path)] == ["1.jpg", "2.PNG", "10.png", "b.jpeg", "c", "notes.txt"]
 
 
 # ---- splits and batches
@@ -438,7 +438,7 @@ def test_the_order_of_an_epoch_depends_on_seed_and_epoch():
 def test_epochs_of_files_are_read_once_or_streamed(tmp_path, rng, monkeypatch):
     save_images(tmp_path, 30, rng)
     reads, read_image = [], images.read_image
-    monkeypatch.setattr(images, "read_image", lambda path, shape: reads.append(path) or read_image(path, shape))
+    monkeypatch.setattr(images, "read_image", lambda path, *how: reads.append(path) or read_image(path, *how))
     epochs = {}
     for in_memory, expected in ((2**30, 17), (0, 32)):  # 17 images; 2 epochs of 4 batches of 4
         monkeypatch.setattr(base, "IN_MEMORY", in_memory)
@@ -477,7 +477,7 @@ def test_files_stream_and_equal_the_images(tmp_path, rng, monkeypatch):
     data = datasets.load(tmp_path, size=(16, 24))
     reads = []
     read_image = images.read_image
-    monkeypatch.setattr(images, "read_image", lambda path, shape: reads.append(path) or read_image(path, shape))
+    monkeypatch.setattr(images, "read_image", lambda path, *how: reads.append(path) or read_image(path, *how))
     batches = data.train.batches(4).as_numpy_iterator()
     assert reads == []
     first = next(batches)
@@ -583,13 +583,6 @@ def test_a_file_that_breaks_later_is_named(tmp_path, rng):
     for container in (data.train, data.train.batches(4)):
         with pytest.raises(ValueError, match=rf"Cannot read .*{name}"):
             list(iterate_batches(container, 4))
-
-
-def test_missing_masks_are_told(tmp_path, rng):
-    save_mvtec(tmp_path, rng)
-    (tmp_path / "ground_truth" / "crack" / "1_mask.png").unlink()
-    with pytest.warns(UserWarning, match=r"1 defective images have none .*1.png first"):
-        assert datasets.load(tmp_path).test.masks is None
 
 
 def test_folders_without_enough_images(tmp_path, rng):

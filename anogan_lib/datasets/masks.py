@@ -1,0 +1,141 @@
+"""Find the masks of images and read them, True on the defect."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from anogan_lib.datasets.images import ImageFiles, deep_values, opened
+
+MASK_COVERAGE = 1 / 8  # of a pixel's area: a crack one pixel wide stays in one piece when it shrinks fourfold
+LAYOUTS = (
+    "The mask of x is called x, x_mask, mask_x, x_gt or x_label, and lies beside x or in ground_truth/KIND, "
+    "ground_truth, masks, gt or labels"
+)
+TRAIN_FOLDERS, TEST_FOLDERS = ("train", "training"), ("test", "testing", "val", "valid", "validation")
+IMAGE_FOLDERS = ("images", "image", "imgs", "img")
+NO_KINDS = (*TRAIN_FOLDERS, *TEST_FOLDERS, *IMAGE_FOLDERS)  # their names say nothing about a kind
+
+_WORDS = {"ground", "truth", "groundtruth", "gt", "seg", "mask", "masks", "label", "labels", "annotation"}
+_WORDS |= {"annotations", "segmentation", "segmentations"}
+_MASK = r"(?:ground[_\- ]?truth|gt|mask|label|annotation|segmentation|seg)s?"
+_NAME = re.compile(rf"({_MASK}[_\-. ]+)?(.+?)([_\-. ]+{_MASK}([_\-. ]*\d+)?)?", re.I)
+_LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "JPEG2000")  # formats whose values are not exact beside an edge
+
+
+def read_mask(path: str | Path, size: tuple[int, int]) -> np.ndarray:
+    """Read a mask file as (H, W) bool, True on the defect: on all that is not background, as `marked` says.
+
+    When the mask shrinks, a pixel belongs to the defect if that covers `MASK_COVERAGE` of its area or more, so that
+    thin defects neither vanish nor fall to pieces.
+    """
+    coverage = Image.fromarray(marked(path).astype(np.float32)).resize(size[::-1], Image.Resampling.BOX)
+    return np.asarray(coverage) >= MASK_COVERAGE - 1e-6
+
+
+def marked(path: str | Path) -> np.ndarray:
+    """Read a mask file at its own size, (h, w) bool, True on all that is not background.
+
+    Background is 0 (black, transparent) where it occurs, else the most frequent value of the border. If all values are
+    the same and not 0, all of it is marked. In a JPEG, a quarter of the greatest difference from the background is
+    tolerated.
+    """
+    with opened(path) as image:
+        values, lossy = deep_values(image), getattr(image, "format", None) in _LOSSY
+        if values is None:
+            rgba = np.asarray(ImageOps.exif_transpose(image).convert("RGBA"))
+            values = rgba[..., :3] * (rgba[..., 3:] > 0)
+            if not np.ptp(values, axis=(0, 1)).any():  # perhaps transparency marks, or classes of one colour
+                others = (rgba[..., 3], np.asarray(image.getchannel(0)) if image.mode == "P" else values)
+                values = next((each for each in others if np.ptp(each)), values)
+        values = np.atleast_3d(values)  # (h, w, c)
+    background = np.zeros(values.shape[2])
+    if (values != values[0, 0]).any() and not (values == 0).all(axis=2).any():
+        border = np.concatenate([values[0], values[-1], values[:, 0], values[:, -1]])
+        colours, counts = np.unique(border, axis=0, return_counts=True)
+        background = colours[counts.argmax()]
+    difference = np.abs(values - background.astype(float)).max(axis=2)
+    return difference > (difference.max() / 4 if lossy else 0)
+
+
+def separate(folder: Path, files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Tell images from masks, which lie in a folder of masks, or are called x_mask or the like beside an image x."""
+    files = list(files)
+    plain = {(file.parent, _keys(file)[0]) for file in files if not _tagged(file)}
+    masks = {file for file in files if _tagged(file) and any((file.parent, key) in plain for key in _keys(file))}
+    masks |= {file for file in files if any(map(_of_masks, file.relative_to(folder).parts[:-1]))}
+    return [file for file in files if file not in masks], [file for file in files if file in masks]
+
+
+def find(folder: Path, images: Sequence[Path], kinds: Sequence[str], masks: Sequence[Path]) -> list[tuple[Path, ...]]:
+    """Find the masks of each image, () where it has none.
+
+    They lie in a folder named as the image's own; those of a defective image may lie in one above it, unless another
+    image can claim them. Several files for one image, x_mask_1 and x_mask_2 or those in a folder x, are all its masks.
+    """
+    names, places = {_keys(image)[0] for image in images}, defaultdict(dict)
+    for mask in masks:
+        place, (key, shorter) = _place(folder, mask), _keys(mask)
+        places[place, key][mask] = None
+        if key not in names:  # perhaps x_1, the first of several for x
+            places[place, shorter][mask] = None
+        if place:
+            places[place[:-1], place[-1]][mask] = None
+    found = []
+    for image, kind in zip(images, kinds, strict=True):
+        place, key = _place(folder, image), _keys(image)[0]
+        forms = (place, tuple(part for part in place if part not in NO_KINDS))  # with train or test, and without
+        nearest = range(len(place), len(place) - 1 if kind == "good" else -1, -1)
+        found.append(next(((form[:n], key) for n in nearest for form in forms if (form[:n], key) in places), None))
+    claims = Counter(place for place, kind in zip(found, kinds, strict=True) if kind != "good")
+    return [tuple(places[place]) if place and claims[place] < 2 else () for place in found]
+
+
+def doubts(image_shape: tuple[int, ...], kind: str, path: Path) -> list[str]:
+    """List what looks wrong with the mask of an image of this shape and kind, in sentences that name its file."""
+    mask = marked(path)
+    (height, width), border = mask.shape, np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    found = []
+    if kind == "good" and mask.any():
+        found.append("marks a defect in an image that counts as normal")
+    elif kind != "good" and not mask.any():
+        found.append("is empty: it marks no defect, and its pixels do not count")
+    elif mask.mean() > 0.5 or border.all():
+        found.append("looks inverted: more than half of it or its whole border is marked, 0 being background")
+    if abs(height * image_shape[1] / (width * image_shape[0]) - 1) > 0.02:
+        found.append("has another aspect than its image, and is stretched over it")
+    return [f"The mask {path} {doubt}." for doubt in found]
+
+
+def _of_masks(folder: str) -> bool:
+    words = set(re.findall("[a-z]+", folder.lower()))
+    return bool(words) and words <= _WORDS
+
+
+def _tagged(file: Path) -> bool:
+    before, _, after, _ = _NAME.fullmatch(file.stem).groups()
+    return bool(before or after)
+
+
+def _keys(file: Path) -> tuple[str, str]:
+    """Return the name of the image that a mask's name contains, or an image's own; and the same less a last number."""
+    key = re.sub(r"^(image|img)[_\-. ]+|[_\-. ]+(image|img)$", "", _NAME.fullmatch(file.stem)[2].lower())
+    return key, re.sub(r"[_\-. ]+\d+$", "", key)
+
+
+def _place(folder: Path, file: Path) -> tuple[str, ...]:
+    """Return the folders that a file lies in, in small letters, without those that only say image or mask."""
+    parts = (part.lower() for part in file.relative_to(folder).parts[:-1])
+    return tuple(part for part in parts if part not in IMAGE_FOLDERS and not _of_masks(part))
+
+
+class MaskFiles(ImageFiles):
+    """Masks that are still to be read, as (N, H, W) bool, from several files for each image; () is an empty mask."""
+
+    dtype = bool
+
+    def _read(self, paths: tuple[Path, ...]) -> np.ndarray:
+        return np.any([np.zeros(self.shape, bool), *(read_mask(path, self.shape) for path in paths)], axis=0)
