@@ -31,7 +31,7 @@ export default view((v) => {
     for (let place = 0; place < W * H; place++) above += residual(place) >= cutoff;
     const at = y * W + x, inside = sheets.masks && x !== undefined && read("masks")[4 * at] > 127;
     const pixel = x === undefined ? "" : words(about, {
-      x, y, residual: number(residual(at)), images: colour("images", at), similar: colour("similar", at),
+      x, y, residual: number(residual(at)) + (read("maps")[4 * at] === 255 ? " or more" : ""), images: colour("images", at), similar: colour("similar", at),
       inside: inside ? ", in the true defect" : "",
     });
     return words(sentence, {

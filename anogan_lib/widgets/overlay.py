@@ -115,7 +115,8 @@ class ResidualOverlay(View):
             x, y = self.pixel
             inside = "masks" in shown and shown["masks"][y, x] > 127
             values = {name: _colour(shown[name][y, x]) for name in ("images", "similar")}
-            values |= {"residual": number(levels[y, x]), "inside": ", in the true defect" if inside else ""}
+            more = " or more" if shown["maps"][y, x] == LEVELS else ""  # the map goes on where the colours end
+            values |= {"residual": number(levels[y, x]) + more, "inside": ", in the true defect" if inside else ""}
             pixel = PIXEL.format(x=x, y=y, **values)
         values = {"name": self.names[self.index], "verdict": self.verdicts[self.index], "colour_map": self.colour_map}
         values |= {"opacity": round(100 * self.opacity), "cutoff": number(self.cutoff), "pixel": pixel}

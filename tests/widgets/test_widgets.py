@@ -312,6 +312,17 @@ def test_overlay_describes_the_map_of_the_prediction(overlay, detector, masked_d
     assert above == pytest.approx(100 * (maps[31] >= overlay.cutoff).mean(), abs=1)
 
 
+def test_beyond_the_last_colour_a_pixel_has_so_much_or_more(detector, masked_data):
+    some = masked_data.test[:2]
+    found = detector.predict(some)
+    found.maps[0, 3, 5], found.maps[0, 3, 6] = 1.5 * detector.map_scale, 0.5 * detector.map_scale
+    view = ResidualOverlay(detector, some, found)
+    view.pixel = [5, 3]
+    assert f"residual {overlay_module.number(view.top)} or more," in view.caption
+    view.pixel = [6, 3]
+    assert "or more" not in view.caption
+
+
 @pytest.mark.parametrize("calibrated", [False, True])
 def test_overlay_shows_map_and_scale_of_the_detectors_score(calibrated, masked_data):
     """Under score="best", standardised but not calibrated, and with an Inversion handed in."""
