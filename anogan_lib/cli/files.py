@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from anogan_lib.datasets.folders import is_normal
-from anogan_lib.datasets.images import opened, read_image, walk
+from anogan_lib.datasets.images import has_frames, opened, read_image, walk
 from anogan_lib.datasets.masks import separate
 
 BATCH = 64  # images that are read, scored and written together
@@ -90,6 +90,9 @@ def read_batches(files: list, image_shape, value_range=None) -> Iterator[tuple[l
 
     def read(file: tuple[Path, Path]):
         try:
+            with opened(file[0]) as image:
+                if has_frames(image):
+                    complain(f"note: {file[0]}: the first of several frames is read.")
             return read_image(file[0], image_shape, value_range)
         except (OSError, ValueError) as error:
             return error

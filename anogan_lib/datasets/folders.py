@@ -61,9 +61,7 @@ def read(
             is what two processor cores train in minutes; 64x64 where the sizes differ.
         seed: of the split that `value_range` is taken from, and of the images held back without good test images.
         channels: 1 or 3; None is 1 where all files are grey, else 3.
-        normal: the name of the folder of normal images; "." takes all images for normal ones.
-        value_range: the values that become -1 and 1 where a channel has more than 8 bits; None is that of the training
-            images, as `images.choose_range` takes it.
+        normal, value_range: as in `datasets.load`.
     """
     files = [file for file in walk(folder) if file.suffix.lower() not in TEXTS]
     images, mask_files = masks.separate(folder, files)

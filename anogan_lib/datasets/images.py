@@ -92,12 +92,16 @@ class Look(NamedTuple):
     notes: list[str]
 
 
+def has_frames(image: Image.Image | np.ndarray) -> bool:
+    return getattr(image, "n_frames", 1) > 1 and image.format != "PSD"  # whose frames are layers
+
+
 def look(path: Path) -> Look:
     """Decode a file to see what it holds. Raises ValueError, which names it, if it cannot be read."""
     with opened(path) as image:
         pixels, notes = decode(image), []
         values = np.asarray(pixels)  # (H, W) or (H, W, 3)
-        if getattr(image, "n_frames", 1) > 1 and image.format != "PSD":  # whose frames are layers
+        if has_frames(image):
             notes.append(f"{path}: the first of several frames is read.")
         if constant := not np.ptp(values, axis=(0, 1)).any():
             notes.append(f"{path} has no contrast: all its pixels are the same.")

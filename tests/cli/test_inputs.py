@@ -76,10 +76,13 @@ def test_new_images_are_read_in_the_range_of_the_training_images(parts, tmp_path
         assert float(row["score"]) == pytest.approx(score, rel=1e-4)
 
 
-def test_masks_are_not_scored(parts, tiny_detector, tmp_path, capsys):
+def test_masks_are_not_scored_and_further_frames_are_said(parts, tiny_detector, tmp_path, capsys):
     assert main(["score", str(tiny_detector), str(parts / "NG")]) == 2  # 16 bits, and it has learned 8
     assert "_gt" not in capsys.readouterr().err
     for path in parts.rglob("[01].png"):
         Image.open(path).convert("L").save(path)
+    frames = [Image.new("L", (16, 16), 90 * i) for i in range(3)]
+    frames[0].save(parts / "NG" / "moving.gif", save_all=True, append_images=frames[1:])
     assert main(["score", str(tiny_detector), str(parts / "NG"), "--csv", str(tmp_path / "t.csv")]) == 0
-    assert len((tmp_path / "t.csv").read_text().splitlines()) == 3
+    assert "note: " in (said := capsys.readouterr().err) and "moving.gif: the first of several frames is read." in said
+    assert len((tmp_path / "t.csv").read_text().splitlines()) == 4

@@ -35,8 +35,8 @@ def square(size=(20, 20), value=255, dtype=np.uint8) -> np.ndarray:
     return mask
 
 
-def tiff(path, pixels, extra=None) -> Path:
-    """Write an uncompressed TIFF of (H, W) or (H, W, C), of any bits, signed or not, or floats."""
+def tiff(path, pixels, extra=None, packed=False) -> Path:
+    """Write a TIFF, deflated if `packed`, of (H, W) or (H, W, C), of any bits, signed or not, or floats."""
     array = np.atleast_3d(pixels)
     height, width, bands = array.shape
     data = array.astype(array.dtype.newbyteorder("<")).tobytes()
@@ -47,7 +47,7 @@ def tiff(path, pixels, extra=None) -> Path:
         (256, "I", [width]),
         (257, "I", [height]),
         (258, "H", [8 * array.itemsize] * bands),
-        (259, "H", [1]),
+        (259, "H", [8 if packed else 1]),
         (262, "H", [2 if colour else 1]),
         (273, "I", [0]),
         (277, "H", [bands]),

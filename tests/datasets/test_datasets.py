@@ -7,10 +7,13 @@ import struct
 import subprocess
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from anogan_lib import datasets
@@ -247,6 +250,30 @@ def test_split_normal_is_disjoint_complete_and_fixed(n):
     assert all((np.diff(part) > 0).all() for part in parts)
     assert all(np.array_equal(a, b) for a, b in zip(parts, split_normal(n, seed=3), strict=True))
     assert not np.array_equal(parts[0], split_normal(n, seed=4)[0])
+
+
+@given(st.integers(10, 3000), st.integers(0, 2**32 - 1))
+@settings(deadline=None)
+def test_any_split_holds_each_image_once_and_leaves_no_part_empty(n, seed):
+    parts = split_normal(n, seed)
+    assert sorted(np.concatenate(parts)) == list(range(n)) and all(map(len, parts))
+    again = split_normal(n, seed)
+    assert all(np.array_equal(one, other) for one, other in zip(parts, again, strict=True))
+
+
+@given(st.integers(12, 40), st.integers(0, 12), st.integers(0, 4), st.integers(0, 99))
+@settings(max_examples=25, deadline=None)
+def test_any_folder_is_split_without_overlap(normal, tested, defective, seed):
+    folders = (("train/good", normal), ("test/good", tested), ("test/crack", defective))
+    with tempfile.TemporaryDirectory() as root:
+        for k, (name, count) in enumerate(folders):
+            save_images(Path(root) / name, count, np.random.default_rng([seed, k]), (8, 8))
+        data = datasets.load(root, seed=seed)
+    parts = (data.train, data.validation, data.calibration, data.test)
+    names = np.concatenate([part.names for part in parts])
+    assert len(set(names)) == len(names) == normal + tested + defective
+    assert not any(name.startswith("test") for part in parts[:3] for name in part.names)
+    assert (data.test.labels == 0).any() and data.test.labels.sum() == defective
 
 
 def test_split_normal_needs_ten():

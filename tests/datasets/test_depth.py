@@ -110,7 +110,7 @@ def test_values_outside_the_range_are_clipped_and_said(tmp_path):
 
 @pytest.mark.parametrize("bits", [12, 16])
 @pytest.mark.parametrize("channels", [1, 3, 2, 4])
-@pytest.mark.parametrize("ending", ["png", "tif"])
+@pytest.mark.parametrize("ending", ["png", "tif", "packed.tif"])
 def test_colours_of_16_bits_keep_all_of_them(tmp_path, bits, channels, ending):
     if channels == 2:  # grey with transparency is told to be read with 8 bits only
         path = png16(tmp_path / "a.png", noise(0, (9, 7, 2), 0, 2**bits, np.uint16))
@@ -120,7 +120,7 @@ def test_colours_of_16_bits_keep_all_of_them(tmp_path, bits, channels, ending):
     values = noise(1, (9, 7, channels), 0, 2**bits, np.uint16)
     values[..., 3:] = 65535  # opaque
     path = tmp_path / f"a.{ending}"
-    png16(path, values) if ending == "png" else tiff(path, values, [2] if channels == 4 else None)
+    png16(path, values) if ending == "png" else tiff(path, values, [2] if channels == 4 else None, "packed" in ending)
     found = images.read_image(path, (9, 7, min(channels, 3)), (0, 2**bits - 1))
     np.testing.assert_allclose(found, 2 * (values[..., :3] / (2.0**bits - 1)) - 1, atol=2e-6)
 
