@@ -40,6 +40,7 @@ def tiff(path, pixels, extra=None, packed=False) -> Path:
     array = np.atleast_3d(pixels)
     height, width, bands = array.shape
     data = array.astype(array.dtype.newbyteorder("<")).tobytes()
+    data = zlib.compress(data) if packed else data
     colour = (bands >= 3 and extra is not None) or bands == 3
     extra = extra if extra is not None else ([0] * (bands - (3 if colour else 1)))
     form = {"u": 1, "i": 2, "f": 3, "c": 6}[array.dtype.kind]
