@@ -4,8 +4,6 @@ import math
 from numbers import Integral, Real
 from reprlib import repr as shortened
 
-MOST_SEED = 2**32 - 1
-
 
 def whole(name: str, value, least: int, most: int | None = None) -> int:
     """Return a whole number from `least` to `most` as an int."""
@@ -31,3 +29,22 @@ def flag(name: str, value) -> bool:
     if not isinstance(value, bool):
         raise ValueError(f"{name} is True or False. Received: {shortened(value)}")
     return value
+
+
+def check_seed(seed) -> int:
+    """Return a seed, a whole number of 32 bits, as an int."""
+    return whole("seed", seed, 0, 2**32 - 1)
+
+
+def one_of(name: str, value, names) -> str:
+    """Return one of several names."""
+    if value not in tuple(names):
+        raise ValueError(f"{name} is one of {', '.join(names)}. Received: {shortened(value)}")
+    return value
+
+
+def printable(text: str) -> str:
+    """Escape what is no character to be seen: line breaks, the codes that steer a terminal, bytes that are no UTF-8."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from anogan_lib import saving, scores
-from anogan_lib.checks import MOST_SEED, whole
+from anogan_lib.checks import check_seed, number, whole
 from anogan_lib.datasets.base import AnomalyDataset, Split, as_split, check_fit, labelled, sample_images
 from anogan_lib.evaluation import baselines, regions, thresholds
 from anogan_lib.evaluation.evaluation import Evaluation
@@ -23,7 +23,6 @@ from anogan_lib.fast.encoder import train_encoder
 from anogan_lib.fast.ways import MOST_STEPS, PACES, Ways, check_init
 from anogan_lib.paper.dcgan import DCGAN
 from anogan_lib.paper.networks import feature_extractor
-from anogan_lib.paper.score import check_lam
 from anogan_lib.paper.search import Inversion
 from anogan_lib.scores import background
 from anogan_lib.scores.scorer import ScoredInversion, Scorer
@@ -80,11 +79,10 @@ class AnoGAN:
         seed: int = 0,
         region: np.ndarray | None = None,
     ):
-        if recipe not in RECIPES:
+        if recipe not in tuple(RECIPES):
             raise ValueError(f"The recipe is one of {', '.join(RECIPES)}. Received: {recipe!r}")
         own_score, own_init, _ = RECIPES[recipe]
-        self.gan, self.recipe, self.seed = gan, recipe, whole("seed", seed, 0, MOST_SEED)
-        self.feature_layer = whole("feature_layer", feature_layer, -9, 9)
+        self.gan, self.recipe, self.seed, self.feature_layer = gan, recipe, check_seed(seed), feature_layer
         self.score = own_score if score is None else score
         self.lam = scores.default_lam(self.score) if lam is None else lam
         self.init = own_init if init is None else check_init(init)
@@ -127,7 +125,7 @@ class AnoGAN:
 
     @lam.setter
     def lam(self, lam: float):
-        self._lam = check_lam(lam)
+        self._lam = number("lambda", lam, 0, 1)
 
     image_shape = property(lambda self: self.gan.image_shape)
     map_scale = property(lambda self: self.map_scales.get(self.scores[self.score].map_name, 1.0))
@@ -219,7 +217,7 @@ class AnoGAN:
     def _lam_of(self, score: str, lam: float | None) -> float:
         """The lambda that is asked for, else the detector's for its own score, and another score's own."""
         default = self.lam if score == self.score else scores.default_lam(score)
-        return check_lam(default if lam is None else lam)
+        return number("lambda", default if lam is None else lam, 0, 1)
 
     def scores_for(self, losses: Mapping) -> tuple[str, ...]:
         """Return the names of the scores that these losses and what was learned allow."""
@@ -296,10 +294,7 @@ class AnoGAN:
             raise ValueError("A data set holds several splits: name one, for example data.test.")
         split = as_split(images)
         check_fit("detector", self.image_shape, split.image_shape)
-        init, seed = (
-            self.init if init is None else check_init(init),
-            self.seed if seed is None else whole("seed", seed, 0, MOST_SEED),
-        )
+        init, seed = self.init if init is None else check_init(init), check_seed(self.seed if seed is None else seed)
         steps = self.steps if steps is None and init == self.init else steps
         weights, asked = self.weights, self.score if score is None else scores.check_score(score)
         own = (lam, score, step_size, restarts) == (None, None, None, 1)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from anogan_lib.checks import printable
 from anogan_lib.datasets.folders import is_normal
 from anogan_lib.datasets.images import has_frames, opened, read_image, walk
 from anogan_lib.datasets.masks import separate
@@ -24,11 +25,6 @@ def complain(error: Exception | str) -> None:
         error = f"{error.filename or 'a file'}: {error.strerror}"
     sentence = " ".join(str(error).split()) or type(error).__name__
     tqdm.write(f"anogan: {printable(sentence)}", file=sys.stderr)
-
-
-def printable(text: str) -> str:
-    """Escape what is no character to be seen: line breaks, the codes that steer a terminal, bytes that are no UTF-8."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def find(paths: Iterable[str]) -> Iterator[tuple[Path, Path]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anogan_lib.cli.files import printable
+from anogan_lib.checks import printable
 from anogan_lib.datasets.images import read_image
 
 COLUMNS = ("name", "score", "p_value", "verdict", "residual", "discrimination", "kind", "label")

@@ -15,6 +15,7 @@ from anogan_lib.datasets.folders import write
 
 __all__ = ["AnomalyDataset", "Split", "images", "labelled_folder", "load", "write"]
 
+MOST_SIDE = 1024
 SPECS = ("hazelnut", "digits:8", "mnist:8", "fashion_mnist:3", "textures:brick", "mvtec:hazelnut")
 
 
@@ -98,6 +99,7 @@ def _find_folder(spec: str) -> Path:
 def _check_size(size) -> tuple[int, int]:
     sides = (size, size) if isinstance(size, int) else size
     pair = isinstance(sides, list | tuple) and len(sides) == 2
-    if not (pair and all(isinstance(side, int) and side >= 8 for side in sides)):
-        raise ValueError(f"A size is a number of pixels, 8 or more, or a pair (H, W) of them. Received: {size!r}.")
+    if not (pair and all(isinstance(side, int) and 8 <= side <= MOST_SIDE for side in sides)):
+        span = f"from 8 to {MOST_SIDE}"
+        raise ValueError(f"A size is a number of pixels {span}, or a pair (H, W) of them. Received: {size!r}.")
     return tuple(sides)

@@ -5,6 +5,7 @@
 
 import hashlib
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from anogan_lib.checks import check_seed, whole
 from anogan_lib.datasets.images import ImageFiles
 
 FEWEST_NORMAL = 10  # with fewer, a part of the 70/10/20 split would be empty
 IN_MEMORY = 2**30  # bytes: smaller sets are kept in memory, larger ones are read from their files at each epoch
+MANY = 10  # so many images, none of which has a pixel below 0, are hardly in [-1, 1]
 _TOLERANCE = 1e-3  # how far beyond [-1, 1] a resize or a float error may reach
 
 
@@ -91,7 +94,7 @@ class Split:
         """
         import tensorflow as tf
 
-        _check_batch_size(n)
+        whole("batch_size", n, 1)
         order = np.arange(len(self))
         if shuffle_seed is not None:
             order = np.random.default_rng(shuffle_seed).permutation(order)
@@ -162,7 +165,7 @@ def split_normal(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndar
     """
     if n < FEWEST_NORMAL:
         raise ValueError(f"Too few normal images: at least {FEWEST_NORMAL} are wanted. Received: {n}.")
-    order = np.random.default_rng(seed).permutation(n)
+    order = np.random.default_rng(check_seed(seed)).permutation(whole("n", n, 0))
     calibration, validation = round(0.2 * n), round(0.1 * n)
     cuts = [n - calibration - validation, n - calibration]
     train, validation, calibration = (np.sort(part) for part in np.split(order, cuts))
@@ -212,10 +215,16 @@ def check_images(images, image_shape: tuple[int, int, int] | None = None) -> np.
     low, high = float(array.min()), float(array.max())  # either is NaN if any value is
     if not np.isfinite(low + high):
         raise ValueError("Images must hold finite values. Received NaN or infinity.")
-    if array.dtype.kind in "ub" or low < -1 - _TOLERANCE or high > 1 + _TOLERANCE:
+    if array.dtype.kind in "iub" or low < -1 - _TOLERANCE or high > 1 + _TOLERANCE:
         raise ValueError(
             "Images must lie in [-1, 1]; datasets.images.from_uint8(images) brings values of 0 to 255 there. "
             f"Received {array.dtype} values from {low:g} to {high:g}."
+        )
+    if len(array) >= MANY and low >= 0 and high > 0.5:
+        warnings.warn(
+            f"The values of these {len(array)} images lie in [0, 1], and images lie in [-1, 1]: if black is 0, "
+            "give 2 * images - 1.",
+            stacklevel=3,
         )
     return array.astype(np.float32, copy=False)
 
@@ -269,7 +278,7 @@ def labelled(data) -> Split:
 
 def iterate_batches(images, batch_size: int) -> Iterator[np.ndarray]:
     """Yield images of any form in order, as float32 (batch_size, H, W, C); the last batch may be smaller."""
-    _check_batch_size(batch_size)
+    whole("batch_size", batch_size, 1)
     split = as_split(images)
     for first in range(0, len(split), batch_size):
         yield split[first : first + batch_size].images
@@ -293,7 +302,8 @@ def epoch_batches(split: Split, batch_size: int, seed: int, epoch: int) -> Itera
 def sample_images(images, count: int, seed: int = 0) -> np.ndarray:
     """Choose at most `count` of the images at random; they keep their order: (n, H, W, C) float32."""
     split = as_split(images)
-    return split[np.sort(np.random.default_rng(seed).permutation(len(split))[:count])].images
+    order = np.random.default_rng(check_seed(seed)).permutation(len(split))
+    return split[np.sort(order[: whole("count", count, 1)])].images
 
 
 def _whole_numbers(labels) -> np.ndarray:
@@ -325,8 +335,3 @@ def _dataset_blocks(dataset) -> Iterator[tuple]:
         # What the reader inside the dataset said, without TensorFlow's traceback.
         sentence = re.search(r"(?:Value|FileNotFound)Error: (.+)", error.message)
         raise ValueError(sentence[1] if sentence else error.message.split("\n")[0]) from None
-
-
-def _check_batch_size(n) -> None:
-    if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
-        raise ValueError(f"A batch holds a whole number of images, 1 or more. Received: {n!r}.")

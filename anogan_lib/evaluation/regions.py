@@ -1,8 +1,11 @@
 """Find where the anomaly is: connected regions of an anomaly map above a pixel threshold, and their outlines."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from anogan_lib.checks import number, whole
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,12 @@ def regions(map: np.ndarray, threshold: float, least_pixels: int = 1) -> list[Re
     map = np.asarray(map)
     if map.ndim != 2:
         raise ValueError(f"regions takes one map (H, W): regions(prediction.maps[i], ...). Received: {map.shape}.")
-    if least_pixels < 1:
-        raise ValueError(f"least_pixels is at least 1. Received: {least_pixels!r}.")
-    numbers, _ = label(map > float(threshold), structure=np.ones((3, 3)))  # (H, W): 0 outside, 1, 2, ...
+    whole("least_pixels", least_pixels, 1)
+    threshold = number("threshold", threshold, -math.inf)
+    numbers, _ = label(map > threshold, structure=np.ones((3, 3)))  # (H, W): 0 outside, 1, 2, ...
     found = []
-    for number, (rows, columns) in enumerate(find_objects(numbers), start=1):
-        mask = numbers == number
+    for i, (rows, columns) in enumerate(find_objects(numbers), start=1):
+        mask = numbers == i
         box = (rows.start, columns.start, rows.stop, columns.stop)
         found.append(Region(box, int(mask.sum()), float(map[mask].max()), mask))
     return sorted((each for each in found if each.area >= least_pixels), key=lambda each: -each.peak)

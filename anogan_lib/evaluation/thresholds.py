@@ -5,8 +5,11 @@ Only a threshold from normal images that served nothing else (the calibration im
 """
 
 import math
+from numbers import Real
 
 import numpy as np
+
+from anogan_lib.checks import number
 
 DRIFT_LEVEL = 0.01  # below this p-value `drift` says that the scores have changed
 ENOUGH_FOR_DRIFT = 20  # with fewer scores the test finds only very large changes
@@ -149,8 +152,7 @@ def least_cost(
             production line than in a test set. None takes the share in `labels`.
     """
     for name, cost in (("miss_cost", miss_cost), ("false_alarm_cost", false_alarm_cost)):
-        if not (np.isfinite(cost) and cost >= 0):
-            raise ValueError(f"{name} must be a number of at least 0. Received: {cost!r}.")
+        number(name, cost, 0)
     cuts, missed, false_alarms, bad, good = _count_errors(scores, labels)
     rate = bad / (bad + good) if anomaly_rate is None else _check_rate(anomaly_rate, "anomaly_rate")
     cost = miss_cost * rate * missed / bad + false_alarm_cost * (1 - rate) * false_alarms / good
@@ -214,7 +216,7 @@ def check_both(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _check_rate(rate: float, name: str = "false_alarm_rate") -> float:
-    if not 0 < rate < 1:
+    if not isinstance(rate, Real) or not 0 < rate < 1:
         raise ValueError(f"{name} must lie between 0 and 1, 0.05 for 5 %. Received: {rate!r}.")
     return float(rate)
 

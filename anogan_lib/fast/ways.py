@@ -70,6 +70,6 @@ class Ways:
 
 def check_init(init: str) -> str:
     """Return the name of a start. Raises ValueError for an unknown one."""
-    if init not in PACES:
+    if init not in tuple(PACES):
         raise ValueError(f'init is "random" or "encoder". Received: {init!r}')
     return init

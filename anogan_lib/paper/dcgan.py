@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from anogan_lib.checks import MOST_SEED, flag, number, whole
+from anogan_lib.checks import check_seed, flag, number, whole
 from anogan_lib.datasets.base import as_split, check_fit, epoch_batches
 from anogan_lib.paper.networks import build_discriminator, build_generator, check_image_shape, parameters
 from anogan_lib.paper.prior import check_prior, draw
@@ -21,6 +21,7 @@ from anogan_lib.training.progress import Progress
 from anogan_lib.training.reproducible import load_dcgan, save_dcgan, seeded
 
 DEFAULT_STEPS = 6000  # generator steps when no number of epochs is given
+MOST_EPOCHS, MOST_SAMPLES = 10**6, 10**4
 MOST_PARAMETERS = 2**25  # of one network: 134 MB of weights, nine times as much in training
 
 
@@ -70,21 +71,24 @@ class Settings:
 
     def __post_init__(self):
         height, breadth, _ = shape = check_image_shape(self.image_shape)
-        object.__setattr__(self, "image_shape", shape)
-        if self.latent_dim is None:
-            object.__setattr__(self, "latent_dim", min(64, max(1, height * breadth // 64)))
-        whole("latent_dim", self.latent_dim, 1, 1024)
-        whole("width", self.width, 1, 1024)
+        latent_dim = min(64, max(1, height * breadth // 64)) if self.latent_dim is None else self.latent_dim
+        checked = {
+            "image_shape": shape,
+            "latent_dim": whole("latent_dim", latent_dim, 1, 1024),
+            "width": whole("width", self.width, 1, 1024),
+            "flips": flag("flips", self.flips),
+            "ema_decay": number("ema_decay", self.ema_decay, 0, 1),
+            "seed": check_seed(self.seed),
+        }
+        rates = ("learning_rate", "d_learning_rate")
+        checked |= {name: number(name, getattr(self, name), 0, 1, above=True) for name in rates}
+        for name, value in checked.items():  # the dataclass is frozen
+            object.__setattr__(self, name, value)
         if (size := parameters(shape, self.latent_dim, self.width)) > MOST_PARAMETERS:
             raise ValueError(
                 f"G would have about {size:,} parameters, more than {MOST_PARAMETERS:,}: choose a smaller width or "
                 f"latent_dim. Received: width {self.width}, latent_dim {self.latent_dim} for images of {shape}"
             )
-        flag("flips", self.flips)
-        number("ema_decay", self.ema_decay, 0, 1)
-        for name in ("learning_rate", "d_learning_rate"):
-            number(name, getattr(self, name), 0, 1, above=True)
-        whole("seed", self.seed, 0, MOST_SEED)
         check_prior(self.prior)
         check_augment(self.augment)
 
@@ -202,8 +206,11 @@ class DCGAN:
         check_fit("DCGAN", self.image_shape, split.image_shape)
         if len(split) < 2:
             raise ValueError(f"Training needs at least two images. Received: {len(split)}")
-        batch_size = min(batch_size, len(split))
-        if epochs is None:
+        batch_size = min(whole("batch_size", batch_size, 1), len(split))
+        whole("checkpoint_every", checkpoint_every, 1)
+        if epochs is not None:
+            whole("epochs", epochs, 1, MOST_EPOCHS)
+        else:
             epochs = max(1, DEFAULT_STEPS // (len(split) // batch_size))
         checkpoints = self._checkpoints(checkpoint_dir) if checkpoint_dir else None
         progress = Progress(self, epochs, checkpoints, checkpoint_every, on_epoch, on_step, verbose)
@@ -228,7 +235,7 @@ class DCGAN:
 
     def sample(self, count: int = 16, seed: int = 0) -> np.ndarray:
         """Generate `count` images, (count, H, W, C) in [-1, 1]; the same seed gives the same images."""
-        z = draw(count, self.latent_dim, self.prior, (seed, 0))
+        z = draw(whole("count", count, 1, MOST_SAMPLES), self.latent_dim, self.prior, (check_seed(seed), 0))
         return self.averaged(z, training=False).numpy()
 
     def save(self, folder) -> None:

@@ -110,9 +110,9 @@ def feature_extractor(discriminator: keras.Model, layer: int = -1) -> keras.Mode
         layer: number of the block, 1 nearest the image; negative numbers count from the end (-1 is the deepest).
     """
     names = [each.name for each in discriminator.layers if each.name.startswith("features_")]
-    if not -len(names) <= layer <= len(names) or layer == 0:
+    if layer not in [*range(-len(names), 0), *range(1, len(names) + 1)]:
         raise ValueError(
-            f"The discriminator has feature layers 1 to {len(names)} (or -1 to -{len(names)}). Received: {layer}"
+            f"The discriminator has feature layers 1 to {len(names)} (or -1 to -{len(names)}). Received: {layer!r}"
         )
     name = names[layer - 1 if layer > 0 else layer]
     return keras.Model(discriminator.input, discriminator.get_layer(name).output, name=f"f_{name}")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from anogan_lib.checks import printable
 from anogan_lib.datasets.base import AnomalyDataset, Split, labelled
 from anogan_lib.evaluation import metrics, thresholds
 from anogan_lib.evaluation.evaluation import LAMS, Evaluation, auroc_over_lambda
@@ -58,7 +59,8 @@ def write(path, detector, data, evaluation: Evaluation | None = None, prediction
         return [_tile(e, i, *part, detector.map_scale, pixel_threshold) for i, part in zip(which, parts, strict=True)]
 
     template = Path(__file__).with_name("report.html").read_text(encoding="utf-8")
-    page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(template)
+    options = {"autoescape": True, "undefined": jinja2.StrictUndefined, "finalize": _visible}
+    page = jinja2.Environment(**options).from_string(template)
     content = page.render(
         title=f"AnoGAN on {data.name if whole else f'{len(split)} images'}",
         mask_colour=COLOURS["mask"],
@@ -83,6 +85,13 @@ def write(path, detector, data, evaluation: Evaluation | None = None, prediction
     )
     write_text(path, content)
     return Path(path)
+
+
+def _visible(value):
+    """Escape marks in a text that cannot be seen but turn what follows round."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):
+        return value
+    return "\n".join(map(printable, value.split("\n")))
 
 
 def _row(name: str, value: float, interval: tuple | None, beside: str) -> tuple[str, str, str, str]:

@@ -18,7 +18,7 @@ __all__ = ["CLASSES", "NAMES", "FAnoGAN", "Local", "Paper", "Score", "Standardis
 
 def check_score(name: str) -> str:
     """Return the name of a score. Raises ValueError for an unknown one."""
-    if name not in CLASSES:
+    if name not in NAMES:
         raise ValueError(f"The score is one of {', '.join(NAMES)}. Received: {name!r}")
     return name
 

@@ -12,7 +12,7 @@ SHIFT = 8  # images are moved by up to 1/8 of their side
 
 def check_augment(names: str) -> list[str]:
     """Return the augmentations that a string names, split at commas. Raises ValueError for an unknown one."""
-    split = [name for name in names.split(",") if name]
+    split = [name for name in names.split(",") if name] if isinstance(names, str) else [None]
     if not set(split) <= set(DIFFERENTIABLE):
         raise ValueError(f'augment is "", or names from {", ".join(DIFFERENTIABLE)} with commas. Received: {names!r}')
     return split

@@ -10,6 +10,7 @@ import numpy as np
 import traitlets as tr
 
 from anogan_lib import pictures
+from anogan_lib.checks import printable
 from anogan_lib.datasets.base import Split, as_split, check_fit
 from anogan_lib.widgets import export
 
@@ -134,11 +135,12 @@ def image_names(split: Split, kinds=None) -> list[str]:
     Args:
         kinds: (N,) str; None for the split's own.
     """
-    names = [f"image {i}" for i in range(len(split))] if split.names is None else split.names.tolist()
+    names = [f"image {i}" for i in range(len(split))] if split.names is None else list(map(printable, split.names))
     kinds = split.kinds if kinds is None else kinds
     if kinds is None:
         return names
-    return [name if kind in name else f"{name} ({kind})" for name, kind in zip(names, kinds, strict=True)]
+    pairs = zip(names, map(printable, kinds), strict=True)
+    return [name if kind in name else f"{name} ({kind})" for name, kind in pairs]
 
 
 def map_scale(detector, maps: np.ndarray) -> float:

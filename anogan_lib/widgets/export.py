@@ -1,10 +1,15 @@
 """A view as one self-contained page: its state, its own script, and page.js in place of Jupyter's model."""
 
 import base64
+import hashlib
 import json
+import re
 from html import escape
 from pathlib import Path
 from string import Template
+
+from anogan_lib.checks import printable
+from anogan_lib.saving import write_text
 
 UNWANTED = ("_esm", "_css", "layout", "tabbable", "tooltip")
 
@@ -15,10 +20,14 @@ def write(view, path, title: str) -> Path:
     state = {name: value for name, value in view.get_state().items() if name not in UNWANTED}
     state = json.dumps(state, default=_packed).replace("<", "\\u003c")  # so no text can end the script element
     script = view._esm.replace("export default", "const shown =") + model
-    path = Path(path)
-    page = Template(page).substitute(title=escape(title), css=view._css, state=state, esm=script)
-    path.write_text(page, encoding="utf-8")
-    return path
+    parts = {"title": escape(printable(title)), "css": view._css, "esm": script}
+    for element in ("style", "script"):  # the only ones that the page's policy lets through
+        content = re.search(rf"<{element}[^>]*>(\n[^<]*)</{element}>", page)[1]
+        digest = hashlib.sha256(Template(content).substitute(parts).encode()).digest()
+        parts[f"{element}_hash"] = f"'sha256-{base64.b64encode(digest).decode()}'"
+    page = Template(page).substitute(parts, state=state)
+    write_text(path, page)
+    return Path(path)
 
 
 def _packed(value):

@@ -420,7 +420,7 @@ def test_wrong_datasets_are_refused_in_one_sentence(split):
     with pytest.raises(ValueError, match="Cannot batch"):
         list(iterate_batches(ragged.unbatch().batch(10), 2))
     for size in (0, 1.5, True):
-        with pytest.raises(ValueError, match="A batch holds a whole number"):
+        with pytest.raises(ValueError, match="batch_size is a whole number"):
             split.batches(size)
 
 
