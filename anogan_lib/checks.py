@@ -18,8 +18,8 @@ def number(name: str, value, least: float, most: float = math.inf, *, above: boo
     """Return a finite number from `least` to `most`, or with `above` greater than `least`, as a float."""
     right = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
     if not right or not least <= value <= most or (above and value == least):
-        span = f"above {least:g}" if above else f"from {least:g}"
-        span += "" if most == math.inf else f"{', at most' if above else ' to'} {most:g}"
+        span = f"from {least:g} to {most:g}" if most < math.inf else f"of at least {least:g}"
+        span = f"above {least:g}" + (f", at most {most:g}" if most < math.inf else "") if above else span
         raise ValueError(f"{name} is a number {span}. Received: {shortened(value)}")
     return float(value)
 

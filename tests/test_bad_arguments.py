@@ -127,7 +127,7 @@ def test_a_false_alarm_rate(value, detector):
 
 @pytest.mark.parametrize("value", [-1, NAN, INF, "1", True])
 def test_a_cost(value):
-    refused(lambda: thresholds.least_cost([1.0, 2.0], [0, 1], value, 1), "miss_cost is a number from 0")
+    refused(lambda: thresholds.least_cost([1.0, 2.0], [0, 1], value, 1), "miss_cost is a number of at least 0")
 
 
 @pytest.mark.parametrize(

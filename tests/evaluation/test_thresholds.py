@@ -191,7 +191,7 @@ def test_drift(rng):
         (lambda: thresholds.youden([1.0, 2.0], [0, 0]), "Received: 2 labels, all normal"),
         (lambda: thresholds.best_f1([0, 1, 1], [0.3, 0.5, 0.1]), "taken for scores"),
         (lambda: thresholds.best_f1([0.3, 0.5, 0.1], [0, 1]), "each of 3 scores"),
-        (lambda: thresholds.least_cost([0.3, 0.5], [0, 1], -1, 1), "miss_cost must be a number of at least 0"),
+        (lambda: thresholds.least_cost([0.3, 0.5], [0, 1], -1, 1), "miss_cost is a number of at least 0"),
         (lambda: thresholds.least_cost([0.3, 0.5], [0, 1], 1, 1, 2), "anomaly_rate must lie between"),
     ],
 )
