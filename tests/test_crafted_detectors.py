@@ -87,6 +87,9 @@ for keys, value in [
     (("false_alarm_rate",), None), (("false_alarm_rate",), 0), (("map_scales",), 5), (("map_scales", "map"), -1),
     (("spreads",), {"residual": [0, 0]}), (("spreads", "best", "residual"), [0, 0]),
     (("spreads", "best", "residual"), [1, 2, 3]), (("calibrated_search",), 5),
+    (("value_range",), "ab"),
+    (("value_range",), [1, 0]),
+    (("value_range",), [0, float("nan")]),
     (("files", "../generator.keras"), "0"), (("files",), 3),
 ]:  # fmt: skip
     edit("detector.json", *keys, value=value)

@@ -11,11 +11,13 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from threading import Condition
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
+MOST_MEMORY = 2**30  # bytes for decoding, in all threads together
 CLIPPED = 0.01  # share of an image's values outside the range, above which a warning tells
 NATURAL = [(0, 1), (-1, 1)] + [(0, 2**bits - 1) for bits in range(8, 17)]  # ranges that cameras and programs use
 
@@ -228,7 +230,8 @@ def deep_values(image: Image.Image | np.ndarray) -> np.ndarray | None:
 def opened(path: str | Path):
     """Open a file as a Pillow image or, an .npy or DICOM file of more than 8 bits, as an array.
 
-    Whatever a decoder raises on a bad one becomes one sentence that names the file.
+    Whatever a decoder raises on a bad one becomes one sentence that names the file. All threads together hold images
+    of a gigabyte at most; larger JPEGs are decoded at a half, a quarter or an eighth of their size.
     """
     try:
         mode = os.stat(path).st_mode
@@ -238,7 +241,8 @@ def opened(path: str | Path):
         with _source(Path(path)) as image:
             if (bands := getattr(image, "tag_v2", {}).get(_BANDS, 1)) > 4:
                 raise ValueError(f"it has {bands} bands, where 1 (grey), 3 (colour) or 4 (and transparency) are wanted")
-            yield image
+            with _MEMORY.taken(_memory(image)):
+                yield image
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no image file {path}.") from None
     except Exception as error:
@@ -246,6 +250,42 @@ def opened(path: str | Path):
         if not (reason and isinstance(error, OSError | ValueError | SyntaxError | Image.DecompressionBombError)):
             reason = f"it is damaged or too large, its decoder ended with {type(error).__name__}"
         raise ValueError(f"Cannot read {path}: {reason}.") from None
+
+
+def _memory(image: Image.Image | np.ndarray) -> int:
+    """Estimate the bytes that decoding takes, all copies counted. Raises ValueError if they are too many."""
+    mode, (height, width) = ("", image.shape[:2]) if isinstance(image, np.ndarray) else (image.mode, image.size[::-1])
+    each = 6 if mode in ("1", "L") and "transparency" not in image.info else 20
+    for part in (2, 4, 8):
+        if height * width * each > MOST_MEMORY and getattr(image, "format", "") == "JPEG":
+            image.draft(mode, (width // part, height // part))
+            width, height = image.size
+    if height * width * each > MOST_MEMORY:
+        most = f"{MOST_MEMORY // each / 1e6:.0f} million pixels"
+        raise ValueError(f"it is too large, {width} x {height}: make it smaller or cut it, {most} can be read")
+    return height * width * each
+
+
+class _Budget:
+    """Let threads take parts of a whole. A thread waits until its part is free."""
+
+    def __init__(self, whole: int):
+        self.free, self.changed = whole, Condition()
+
+    @contextmanager
+    def taken(self, part: int):
+        with self.changed:
+            self.changed.wait_for(lambda: part <= self.free)
+            self.free -= part
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.free += part
+                self.changed.notify_all()
+
+
+_MEMORY = _Budget(MOST_MEMORY)
 
 
 def _source(path: Path):
