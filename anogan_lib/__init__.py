@@ -10,8 +10,8 @@ import importlib
 import os
 import sys
 
-_HOMES = {"AnoGAN": "detector", "DCGAN": "paper.dcgan"}
-__all__ = ["DCGAN", "AnoGAN", "datasets"]
+_HOMES = {"AnoGAN": "detector", "DCGAN": "paper.dcgan", "RpGAN": "fast.rpgan"}
+__all__ = ["DCGAN", "AnoGAN", "RpGAN", "datasets"]
 __version__ = "0.2.0"
 
 

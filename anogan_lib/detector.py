@@ -57,7 +57,7 @@ class AnoGAN:
         score, lam: may be set at any time. The losses are then weighed again; z stays what the search finds for the
             lambda and score that the detector was made or standardised with. `invert(lam=...)` searches again.
         generator: the G that z is searched in: the DCGAN's own, or the copy that learned along with the encoder.
-        encoder: E, or None. encoder_losses: of its training, one per epoch.
+        encoder: E, or None. encoder_history, encoder_losses: of its training, see `train_encoder`.
         scores: the score objects, scores["best"] by name.
         calibration: losses and highest map values of the calibration images, (n,) each; None before `calibrate`.
         map_scale: the map value at which overlays saturate, above 99.9 % of normal pixels; 1 before `standardise`.
@@ -90,7 +90,7 @@ class AnoGAN:
         self.region = None if region is None else regions.check_region(region, gan.image_shape)
         self.features = feature_extractor(gan.discriminator, self.feature_layer)
         self.split_digests: dict[str, dict[str, str]] = {}
-        self.encoder_losses: list[float] = []
+        self.encoder_history: dict = {}
         self.map_scales, self.false_alarm_rate, self.value_range = {}, 0.05, None
         self.adopt(gan.averaged)
 
@@ -127,6 +127,7 @@ class AnoGAN:
     def lam(self, lam: float):
         self._lam = number("lambda", lam, 0, 1)
 
+    encoder_losses = property(lambda self: self.encoder_history.get("loss", []))
     image_shape = property(lambda self: self.gan.image_shape)
     map_scale = property(lambda self: self.map_scales.get(self.scores[self.score].map_name, 1.0))
     _own_search = property(lambda self: {name: getattr(self, name) for name in ("init", "steps", "seed")})
@@ -134,25 +135,32 @@ class AnoGAN:
 
     # ---- fitting
 
-    def fit(self, data: AnomalyDataset, false_alarm_rate: float = 0.05, verbose: bool = True) -> "AnoGAN":
-        """Fit the recipe's encoder to training images, the score to validation, the threshold to calibration images."""
+    def fit(
+        self, data: AnomalyDataset, false_alarm_rate: float = 0.05, verbose: bool = True, checkpoint_dir=None
+    ) -> "AnoGAN":
+        """Fit the recipe's encoder to training images, the score to validation, the threshold to calibration images.
+
+        With a checkpoint_dir, an interrupted training of the encoder goes on there.
+        """
         if not int(self.gan.steps_done):
             raise ValueError("The DCGAN has not been trained: gan.train(data.train, epochs=...) comes before fit.")
         if self.init == "encoder":
-            self.fit_encoder(data.train, verbose=verbose)
+            held_back = data.validation if RECIPES[self.recipe][2] else None
+            self.fit_encoder(data.train, held_back, checkpoint_dir=checkpoint_dir, verbose=verbose)
         self._remember("train", data.train)  # the DCGAN has learned from them in any case
         return self.standardise(data.validation).calibrate(data.calibration, false_alarm_rate)
 
-    def fit_encoder(self, images, **options) -> "AnoGAN":
+    def fit_encoder(self, images, validation=None, **options) -> "AnoGAN":
         """Train E on normal images (N, H, W, C), with the options of `train_encoder`; None for the recipe's own.
 
-        The background of score="best" is fitted to what G(E(x)) leaves over of these images.
+        Where `validation` images are given, training ends when these are explained no better. The background of
+        score="best" is fitted to what G(E(x)) leaves over of the training images.
         """
-        split, flips = as_split(images), self.gan.settings.flips
+        split = as_split(images)
         own = dict.fromkeys(("adapt", "patches"), RECIPES[self.recipe][2])
-        encoder, generator, losses = train_encoder(self.gan, split, **own | options)
+        encoder, generator, history = train_encoder(self.gan, split, validation, **own | options)
         self.adopt(generator, encoder)
-        self.encoder_losses = losses
+        self.encoder_history, flips = history, self.gan.settings.flips or history["moved"]
         self._remember("train", split)
         if self.score == "best":
             count = background.enough(*(shape[1:] for shape in self.scores.shapes("best")))
@@ -175,11 +183,14 @@ class AnoGAN:
         self.weights = own.weights(self.lam)
         if self.score == "best" and own.backgrounds:
             most = background.enough(*(each.mean.shape for each in own.backgrounds.values()))
-            normal = sample_images(split, most, self.seed)
-            wanted = len(split) if self.steps else background.PATCHED
-            patched = background.patched(normal, self.seed, min(wanted, most))
-            if len(patched):  # else no patch shows on these images
-                own.choose_shares(*(self.scores.differences(self.invert(each)) for each in (normal, patched)))
+            normal, wanted = sample_images(split, most, self.seed), len(split) if self.steps else background.PATCHED
+
+            def differences(images):
+                return self.scores.differences(self.invert(images))
+
+            fainter = [background.patched(normal, self.seed, min(wanted, most), each) for each in background.OPACITIES]
+            if len(fainter[0]):  # else no patch shows on these images
+                own.choose_shares(differences(normal), map(differences, fainter))
         found = self.invert(split)
         self.scores.learn(found.losses)
         if self.steps and own.weights(self.lam) != self.weights:

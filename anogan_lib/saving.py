@@ -140,10 +140,11 @@ def read(kind, folder: Path, settings: dict):
 def _networks(folder: Path, gan, files: dict):
     """The G that z is searched in, and E or None: built from the DCGAN's settings, their weights loaded."""
     from anogan_lib.fast.encoder import build_encoder
+    from anogan_lib.fast.rpgan import units_of
 
-    s = gan.settings
+    s, standardised = gan.settings, units_of(gan.discriminator) is not None
     build = {"adapted.keras": gan.build_generator}
-    build["encoder.keras"] = lambda: build_encoder(s.image_shape, s.latent_dim, s.width)
+    build["encoder.keras"] = lambda: build_encoder(s.image_shape, s.latent_dim, s.width, standardised)
     for name in build.keys() & files.keys():
         check_weights(folder / name, planned(build[name]))
     networks = {name: build[name]() for name in build if name in files}

@@ -124,7 +124,7 @@ def test_only_calibration_images_set_the_threshold(detector, data, tmp_path):
 @pytest.mark.parametrize("poisoned", ["validation", "calibration", "test"])
 def test_what_sets_a_threshold_served_nothing_else(poisoned, detector, data, monkeypatch):
     """Defects are slipped into one split: calibration images move the threshold alone, validation images the spreads,
-    the map scale and the background filter, but no network and no loss of the paper, test images nothing."""
+    the map scale, the background filter and the end of the encoder's training, test images nothing."""
     monkeypatch.setattr("anogan_lib.fast.encoder.ADAPTED", encoder.ADAPTED._replace(steps=20))
     splits = {name: getattr(data, name) for name in ("train", "validation", "calibration", "test")}
     holes, _ = discs(len(splits[poisoned]), 9, hole=True)
@@ -132,13 +132,13 @@ def test_what_sets_a_threshold_served_nothing_else(poisoned, detector, data, mon
         AnoGAN(detector.gan, recipe="best").fit(AnomalyDataset("discs", "Discs.", **which), verbose=False)
         for which in (splits, splits | {poisoned: Split(holes, labels=np.ones(len(holes)))})
     )
-    for one, other in zip(before.encoder.get_weights(), after.encoder.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
+    if poisoned != "validation":
+        for one, other in zip(before.encoder.get_weights(), after.encoder.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
     spreads = [each.scores["best"].spreads for each in (before, after)]
     assert (spreads[0] == spreads[1]) == (poisoned != "validation")
     assert (before.map_scale == after.map_scale) == (poisoned != "validation")
-    for name in ("residual", "discrimination", "map_peak") if poisoned == "validation" else before.calibration:
-        losses = before.calibration[name]
+    for name, losses in before.calibration.items() if poisoned != "validation" else ():
         assert np.allclose(losses, after.calibration[name]) == (poisoned != "calibration")
     if poisoned == "calibration":
         assert after.threshold != before.threshold

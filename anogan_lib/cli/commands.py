@@ -63,11 +63,11 @@ def train(args) -> None:
     if finished and not begun:
         raise ValueError(f"{out} holds a detector but no checkpoint to continue from; choose another --out.")
     if args.epochs is not None and args.epochs < 1:
-        raise ValueError(f"--epochs is at least 1; leave it out for about 6,000 steps. Received: {args.epochs}")
+        raise ValueError(f"--epochs is at least 1; leave it out for the default. Received: {args.epochs}")
     if args.seed < 0:
         raise ValueError(f"--seed is a whole number, 0 or more. Received: {args.seed}")
 
-    from anogan_lib import DCGAN, AnoGAN
+    from anogan_lib import DCGAN, AnoGAN, RpGAN
 
     data = datasets.load(args.data, size=args.size, normal=args.normal)
     print(data.summary())
@@ -76,11 +76,13 @@ def train(args) -> None:
         count = len(data.train) + len(data.validation) + len(data.calibration)
         raise ValueError(f"Too few normal images to train a detector: at least 15 are wanted. Received: {count}.")
     data.validation.images, data.calibration.images  # noqa: B018 - read now: a damaged file is reported before training
-    gan = DCGAN(data.image_shape, latent_dim=args.latent_dim, width=args.width, flips=args.flips, seed=args.seed)
+    kind = RpGAN if args.recipe == "best" else DCGAN
+    gan = kind(data.image_shape, latent_dim=args.latent_dim, width=args.width, flips=args.flips, seed=args.seed)
     _check_same_images(checkpoint / "images.json", data)
     history = gan.train(data.train, epochs=args.epochs, checkpoint_dir=checkpoint)
     started = time.perf_counter()
-    detector = AnoGAN(gan, recipe=args.recipe, seed=args.seed).fit(data, args.false_alarm_rate)
+    detector = AnoGAN(gan, recipe=args.recipe, seed=args.seed)
+    detector.fit(data, args.false_alarm_rate, checkpoint_dir=checkpoint / "encoder")
     card = {
         "data": args.data,
         "description": data.description,

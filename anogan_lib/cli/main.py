@@ -122,7 +122,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--latent-dim", type=int, metavar="N", help="length of z (default: one for 64 pixels, at most 64)")
     width = "channels next to the image; time grows with its square (default: 32)"
     add("--width", type=int, default=32, metavar="W", help=width)
-    add("--epochs", type=int, metavar="N", help="total passes over the images (default: about 6,000 steps)")
+    add(
+        "--epochs",
+        type=int,
+        metavar="N",
+        help="total passes over the images (default: about 1,500 steps; with --recipe paper or f-anogan about 6,000)",
+    )
     add("--flips", action="store_true", help="also train on mirrored images: for objects that may lie either way")
     add("--resume", action="store_true", help="continue an interrupted training from its last checkpoint")
     add("--seed", type=int, default=0, metavar="K", help="of weights, noise and order (default: 0)")

@@ -299,6 +299,16 @@ def epoch_batches(split: Split, batch_size: int, seed: int, epoch: int) -> Itera
             yield split.images[order[first : first + batch_size]]
 
 
+def steps_from(split: Split, batch_size: int, seed: int, first: int, last: int) -> Iterator[np.ndarray]:
+    """Yield the batches of training steps `first` to `last` - 1, counted over all epochs, as `epoch_batches` does."""
+    per_epoch = len(split) // batch_size
+    for epoch in range(first // per_epoch, -(-last // per_epoch)):
+        batches = epoch_batches(split, batch_size, seed, epoch)
+        for step, batch in enumerate(batches, start=epoch * per_epoch):
+            if first <= step < last:
+                yield batch
+
+
 def sample_images(images, count: int, seed: int = 0) -> np.ndarray:
     """Choose at most `count` of the images at random; they keep their order: (n, H, W, C) float32."""
     split = as_split(images)

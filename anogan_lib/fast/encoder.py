@@ -3,14 +3,21 @@
 Schlegl et al. 2019 (f-AnoGAN, Medical Image Analysis 54), training "izi_f": image -> z -> image on normal images, with
 the residual also in the discriminator's feature space; G and f are frozen, and only E learns.
 
-Two ideas are added here, and each can be left out:
+Four ideas are added here, and each can be left out:
 - `patches`: E sees images with a patch of another image pasted in and has to return the image without it. It learns to
   see the normal image behind a defect.
 - `adapt`: a copy of G learns along with E, as in ADGAN (Deecke et al. 2018). A GAN draws likely images, but was never
   asked to explain each one. Adapted, it explains normal images that it has not seen far better. The residual of each
   image is then measured in the image's own contrast, so that pale images are learned as well.
+- `validation`: training ends when held-back normal images are explained no better, since from then on E and G learn the
+  training images by heart.
+- `moved`: E also learns from mirrored and slightly shifted images. That helps where such images are as normal as the
+  others. Without a word, both are tried, and the one that explains held-back images better is kept.
 """
 
+import time
+from dataclasses import asdict
+from pathlib import Path
 from typing import NamedTuple
 
 import keras
@@ -19,37 +26,44 @@ import tensorflow as tf
 from keras import layers
 from tqdm.auto import tqdm
 
-from anogan_lib.datasets.base import as_split, epoch_batches
-from anogan_lib.paper.dcgan import DCGAN
-from anogan_lib.paper.networks import (
-    block_channels,
-    build_generator,
-    check_image_shape,
-    downsampling,
-    feature_extractor,
-)
+from anogan_lib.datasets.base import Split, as_split, iterate_batches, sample_images, steps_from
+from anogan_lib.fast.rpgan import Standardise, units_of
+from anogan_lib.paper.dcgan import DCGAN, move_average
+from anogan_lib.paper.networks import block_channels, check_image_shape, downsampling, feature_extractor
 from anogan_lib.paper.prior import onto_prior
 from anogan_lib.paper.search import Search
-from anogan_lib.training.augmentation import flip, patch
+from anogan_lib.training.augmentation import flip, patch, translate
+from anogan_lib.training.checkpoints import Checkpoints, History
+from anogan_lib.training.progress import CHECKPOINT_SECONDS
 from anogan_lib.training.reproducible import seeded
 
 
 class Recipe(NamedTuple):
     """What a training of E takes where it is not told otherwise."""
 
-    steps: int
+    steps: int  # at most
     kappa: float  # weight of the feature term
     learning_rate: float
 
 
 PUBLISHED = Recipe(steps=3000, kappa=1.0, learning_rate=5e-4)
-ADAPTED = Recipe(steps=4000, kappa=0.3, learning_rate=2e-3)
+ADAPTED = Recipe(steps=4000, kappa=0.15, learning_rate=2e-3)
+AVERAGE = 0.98  # decay of the averaged weights, which are the ones that are used
+EVERY, PATIENCE, GAIN = 50, 4, 0.02  # steps between looks at validation images; looks that leave 2 % less at least
+MOST_VALIDATION = 256  # images looked at
+SMALL_SHIFT = 32  # images are moved by up to 1/32 of their side
+TIE = 1.05  # mirrored and shifted images are taken where they leave at most so many times the residual
 
 
-def build_encoder(image_shape=(64, 64, 3), latent_dim: int = 64, width: int = 32) -> keras.Model:
-    """Build E: images (N, H, W, C) in [-1, 1] -> z (N, latent_dim), not yet brought onto the prior."""
+def build_encoder(image_shape=(64, 64, 3), latent_dim: int = 64, width: int = 32, standardised=False) -> keras.Model:
+    """Build E: images (N, H, W, C) in [-1, 1] -> z (N, latent_dim), not yet brought onto the prior.
+
+    Args:
+        standardised: E sees images in units of the training images, as an RpGAN's D does.
+    """
     image = keras.Input(check_image_shape(image_shape), name="image")
-    y = downsampling(image, block_channels(image_shape, width), "batch")
+    y = Standardise(name="standardise")(image) if standardised else image
+    y = layers.Flatten()(downsampling(y, block_channels(image_shape, width), "batch"))
     return keras.Model(image, layers.Dense(latent_dim, name="z", dtype="float32")(y), name="encoder")
 
 
@@ -84,73 +98,203 @@ def contrast(x):
 def train_encoder(
     gan: DCGAN,
     images,
+    validation=None,
     *,
     adapt: bool = True,
     patches: bool = True,
+    moved: bool | None = None,
     epochs: int | None = None,
     batch_size: int = 32,
     kappa: float | None = None,
     learning_rate: float | None = None,
+    checkpoint_dir=None,
     verbose: bool = True,
-) -> tuple[keras.Model, keras.Model, list[float]]:
-    """Train E on normal images; with adapt=False and patches=False, as f-AnoGAN was published.
+) -> tuple[keras.Model, keras.Model, History]:
+    """Train E on normal images; with adapt=False, patches=False and no validation images, as f-AnoGAN was published.
 
     Args:
         gan: a trained DCGAN; it stays as it is.
-        images: normal images, (N, H, W, C) in [-1, 1]; an array, a split or a tf.data.Dataset.
+        images, validation: normal images to learn from, and others that say when to stop; (N, H, W, C) in [-1, 1]; an
+            array, a split or a tf.data.Dataset. Without `validation`, training does not end early.
         adapt: let a copy of G learn along with E.
         patches: paste patches of other images into what E sees.
-        epochs: passes over the images; None for as many as the DCGAN had, at most about 4,000 steps (3,000 without
-            `adapt`).
+        moved: learn from mirrored and shifted images too; None to try both and keep the better one, where there are
+            validation images, else for False.
+        epochs: most passes over the images; None for about 4,000 steps (3,000 without `adapt`), in proportion fewer
+            where the DCGAN had fewer steps than by default.
         batch_size: images in a step.
-        kappa: weight of the feature term; None for 0.3 (1 without `adapt`, as published).
+        kappa: weight of the feature term; None for 0.15 of relative features with `adapt`, else 1, as published.
         learning_rate: Adam's at the start, falling along a half cosine; None for 0.002 (0.0005 without `adapt`).
+        checkpoint_dir: where checkpoints are kept; an interrupted training goes on there, with the same result.
         verbose: show a progress bar.
 
     Returns:
-        E, the G that belongs to it (the DCGAN's own, or the copy), and the mean loss of each epoch.
+        E, the G that belongs to it (the DCGAN's own, or the copy), and the history of the training: `loss`, the mean of
+        each 50 steps, and `left`, the share of the validation images' variance that E and G then left unexplained.
     """
-    recipe = ADAPTED if adapt else PUBLISHED
-    split, s = as_split(images), gan.settings
+    recipe, split = (ADAPTED if adapt else PUBLISHED), as_split(images)
     batch_size = min(batch_size, len(split))
-    steps_per_epoch = max(1, len(split) // batch_size)
+    per_epoch = len(split) // batch_size
     if epochs is None:
-        epochs = max(1, min(recipe.steps // steps_per_epoch, int(gan.epochs_done) or recipe.steps))
-    with seeded(s.seed):
-        encoder = build_encoder(s.image_shape, s.latent_dim, s.width)
-    generator = gan.averaged
-    if adapt:
-        generator = build_generator(s.image_shape, s.latent_dim, s.width)
-        generator.set_weights(gan.averaged.get_weights())
-    variables = encoder.trainable_variables + generator.trainable_variables
-    schedule = keras.optimizers.schedules.CosineDecay(learning_rate or recipe.learning_rate, epochs * steps_per_epoch)
-    optimizer = keras.optimizers.Adam(schedule, beta_1=0.5)
-    optimizer.build(variables)
-    features, kappa = feature_extractor(gan.discriminator), recipe.kappa if kappa is None else kappa
+        part = min(1.0, int(gan.steps_done) / gan.default_steps) or 1.0
+        epochs = max(1, int(recipe.steps * part) // per_epoch)
+    if validation is not None:
+        validation = sample_images(validation, MOST_VALIDATION, gan.settings.seed)
+    kappa = recipe.kappa if kappa is None else kappa
+    tries = (False, True) if moved is None and validation is not None else (bool(moved),)
+    trained = []
+    for each in tries:
+        training = EncoderTraining(
+            gan, adapt, patches, each, epochs * per_epoch, kappa, learning_rate or recipe.learning_rate
+        )
+        training.run(split, batch_size, validation, checkpoint_dir and Path(checkpoint_dir) / f"moved-{each}", verbose)
+        trained.append(training)
+    chosen = trained[-1]
+    if len(trained) == 2 and min(chosen.history["left"]) > TIE * min(trained[0].history["left"]):
+        chosen = trained[0]
+    generator = chosen.best.get("generator", gan.averaged)
+    generator.trainable = False
+    return chosen.best["encoder"], generator, chosen.history
 
-    def loss(x, number):
-        flip_seed, patch_seed = (tf.stack([s.seed * 64 + purpose, number]) for purpose in (6, 8))
-        x = flip(x, flip_seed) if s.flips else x
-        seen = patch(x, patch_seed) if patches else x
-        y = generator(onto_prior(encoder(seen, training=True), s.prior), training=adapt)
-        scale = contrast(x) if adapt else 1.0
-        return izi_f_loss(x / scale, y / scale, features(x, training=False), features(y, training=False), kappa)
+
+class EncoderTraining:
+    """One training of E, and with `adapt` of a copy of G; the arguments are those of `train_encoder`.
+
+    Attributes:
+        learning, averaged, best: the networks by name, "encoder" and with `adapt` "generator": those that learn, their
+            moving average, and the average that explained validation images best.
+        history: of the training so far.
+    """
+
+    def __init__(self, gan: DCGAN, adapt: bool, patches: bool, moved: bool, steps: int, kappa: float, learning_rate):
+        self.gan, self.adapt, self.patches, self.moved, self.kappa, self.steps = (
+            gan,
+            adapt,
+            patches,
+            moved,
+            kappa,
+            steps,
+        )
+        with seeded(gan.settings.seed):
+            self.learning, self.averaged, self.best = (self._networks() for _ in range(3))
+        for each in (self.averaged, self.best):
+            copy(self.learning, each)
+        self.variables = [v for network in self.learning.values() for v in network.trainable_variables]
+        schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+        self.optimizer = keras.optimizers.Adam(schedule, beta_1=0.5)
+        self.optimizer.build(self.variables)
+        self.features = feature_extractor(gan.discriminator)
+        self.steps_done = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self.history = History(loss=[], left=[], moved=moved)
+
+    def loss(self, x):
+        """The loss of one batch of normal images (N, H, W, C), scalar."""
+        s = self.gan.settings
+        if s.flips or self.moved:
+            x = flip(x, self._seed(6))
+        if self.moved:
+            x = translate(x, self._seed(7), SMALL_SHIFT)
+        seen = patch(x, self._seed(8)) if self.patches else x
+        z = onto_prior(self.learning["encoder"](seen, training=True), s.prior)
+        y = self.learning.get("generator", self.gan.averaged)(z, training=self.adapt)
+        feature_x, feature_y = (self.features(each, training=False) for each in (x, y))
+        if not self.adapt:
+            return izi_f_loss(x, y, feature_x, feature_y, self.kappa)
+        scale, size = contrast(x), tf.sqrt(tf.reduce_mean(feature_x**2) + 1e-6)
+        return izi_f_loss(x / scale, y / scale, feature_x / size, feature_y / size, self.kappa)
 
     @tf.function(jit_compile=False, reduce_retracing=True)
-    def step(x, number):
+    def step(self, x):
+        """Update the networks once, and move their average along; return the loss."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([each.value for each in variables])
-            value = loss(x, number)
-        optimizer.apply(tape.gradient(value, variables), variables)
-        return value
+            tape.watch([each.value for each in self.variables])
+            loss = self.loss(x)
+        self.optimizer.apply(tape.gradient(loss, self.variables), self.variables)
+        for name, network in self.learning.items():
+            move_average(self.averaged[name], network, AVERAGE if self.adapt else 0.0, self.steps_done)
+        self.steps_done.assign_add(1)
+        return loss
 
-    losses: list[float] = []
-    with tqdm(total=epochs, desc="training encoder", unit="epoch", disable=not verbose) as bar:
-        for epoch in range(epochs):
-            batches, first = epoch_batches(split, batch_size, s.seed, epoch), epoch * steps_per_epoch
-            values = [step(batch, tf.constant(first + i, tf.int64)) for i, batch in enumerate(batches)]
-            losses.append(float(np.mean([float(each) for each in values])))
-            bar.set_postfix(loss=f"{losses[-1]:.4f}", refresh=False)
-            bar.update()
-    generator.trainable = False
-    return encoder, generator, losses
+    def run(self, split: Split, batch_size: int, validation, checkpoint_dir, verbose: bool) -> None:
+        """Train until validation images are explained no better, or for all steps."""
+        checkpoints = checkpoint_dir and self._checkpoints(checkpoint_dir)
+        if checkpoints and (kept := checkpoints.restore()):
+            self.history = kept
+        done, losses, saved = int(self.steps_done), [], time.monotonic()
+        with tqdm(total=self.steps, initial=done, desc="training encoder", unit="step", disable=not verbose) as bar:
+            for batch in steps_from(split, batch_size, self.gan.settings.seed, done, self.steps):
+                if self._explains_no_better():
+                    break
+                losses.append(self.step(batch))
+                bar.update()
+                if len(losses) == EVERY or int(self.steps_done) == self.steps:
+                    self.look(losses, validation)
+                    bar.set_postfix(
+                        {name: f"{self.history[name][-1]:.4f}" for name in ("loss", "left") if self.history[name]},
+                        refresh=False,
+                    )
+                    losses = []
+                    if checkpoints and time.monotonic() - saved > CHECKPOINT_SECONDS:
+                        checkpoints.save(self.history)
+                        saved = time.monotonic()
+        if checkpoints and int(self.steps_done) > done:
+            checkpoints.save(self.history)
+
+    def look(self, losses: list, validation: np.ndarray | None) -> None:
+        """Note the mean loss and what is left of the validation images, and keep the networks that leave least."""
+        self.history["loss"].append(float(np.mean([float(each) for each in losses])))
+        if not np.isfinite(self.history["loss"][-1]):
+            raise ValueError("The training of the encoder diverged; a smaller learning_rate may help.")
+        if validation is not None:
+            generator = self.averaged.get("generator", self.gan.averaged)
+            left, before = (
+                unexplained(self.averaged["encoder"], generator, self.gan.prior, validation),
+                self.history["left"],
+            )
+            before.append(left)
+            if left > min(before):
+                return
+        copy(self.averaged, self.best)
+
+    def _explains_no_better(self) -> bool:
+        left = self.history["left"]
+        return len(left) > PATIENCE and min(left[-PATIENCE:]) > (1.0 - GAIN) * min(left[:-PATIENCE])
+
+    def _networks(self) -> dict[str, keras.Model]:
+        s, units = self.gan.settings, units_of(self.gan.discriminator)
+        networks = {"encoder": build_encoder(s.image_shape, s.latent_dim, s.width, units is not None)}
+        if units is not None:
+            units_of(networks["encoder"]).set_weights(units.get_weights())
+        if self.adapt:
+            networks["generator"] = self.gan.build_generator()
+            networks["generator"].set_weights(self.gan.averaged.get_weights())
+        return networks
+
+    def _checkpoints(self, folder) -> Checkpoints:
+        networks = {
+            f"{kind}_{name}": network
+            for kind in ("learning", "averaged", "best")
+            for name, network in getattr(self, kind).items()
+        }
+        settings = asdict(self.gan.settings) | {
+            name: getattr(self, name) for name in ("adapt", "patches", "moved", "kappa", "steps")
+        }
+        return Checkpoints(folder, settings, **networks, optimizer=self.optimizer, steps_done=self.steps_done)
+
+    def _seed(self, purpose: int):
+        return tf.stack([tf.constant(self.gan.settings.seed * 64 + purpose, tf.int64), self.steps_done])
+
+
+def copy(networks: dict[str, keras.Model], into: dict[str, keras.Model]) -> None:
+    """Copy the weights of networks into those of the same names."""
+    for name, network in networks.items():
+        into[name].set_weights(network.get_weights())
+
+
+def unexplained(encoder, generator, prior: str, images: np.ndarray) -> float:
+    """Return the share of the images' variance about their mean image that G(E(x)) leaves: 0 is perfect."""
+    left = 0.0
+    for x in iterate_batches(images, 64):
+        y = generator(onto_prior(encoder(x, training=False), prior), training=False)
+        left += float(tf.reduce_sum((x - y) ** 2))
+    return left / max(float(((images - images.mean(axis=0)) ** 2).sum()), 1e-12)

@@ -20,7 +20,6 @@ from anogan_lib.training.checkpoints import Checkpoints, History
 from anogan_lib.training.progress import Progress
 from anogan_lib.training.reproducible import load_dcgan, save_dcgan, seeded
 
-DEFAULT_STEPS = 6000  # generator steps when no number of epochs is given
 MOST_EPOCHS, MOST_SAMPLES = 10**6, 10**4
 MOST_PARAMETERS = 2**25  # of one network: 134 MB of weights, nine times as much in training
 
@@ -38,6 +37,20 @@ def generator_loss(fake_logits):
 def called_real(logits):
     """Return the share of images that D calls real: logits (N, 1) -> scalar in [0, 1]."""
     return tf.reduce_mean(tf.cast(logits > 0, tf.float32))
+
+
+def diversity(fake, real):
+    """Return mean |a - b| between generated images over the same between real ones: 1 is as diverse, 0 all alike."""
+    apart = [tf.reduce_mean(tf.abs(x - tf.roll(x, 1, axis=0))) for x in (fake, real)]
+    return apart[0] / tf.maximum(apart[1], 1e-6)
+
+
+def move_average(average: keras.Model, model: keras.Model, decay: float, step) -> None:
+    """Move averaged weights towards the model's. They forget quickly at first, and so lose the initial weights."""
+    step = tf.cast(step, tf.float32)
+    decay = tf.minimum(decay, (1.0 + step) / (10.0 + step))
+    for kept, new in zip(average.weights, model.weights, strict=True):
+        kept.assign(decay * kept + (1.0 - decay) * new)
 
 
 @dataclass(frozen=True)
@@ -108,6 +121,8 @@ class DCGAN:
         steps_done, epochs_done: how long it has been trained.
     """
 
+    default_steps = 6000  # when no number of epochs is given
+
     def __init__(self, image_shape=(64, 64, 3), **settings):
         self.settings = s = self.settings_type(image_shape, **settings)
         with seeded(s.seed):
@@ -151,26 +166,22 @@ class DCGAN:
         self.d_optimizer.apply(tape.gradient(loss, variables), variables)
         return {"d_loss": loss, "d_real": called_real(real_logits), "d_fake": called_real(fake_logits)}
 
-    def generator_step(self, count):
-        """Update G once, judged by D on `count` generated images, and move its average along; return its loss."""
-        z = draw(count, self.latent_dim, self.prior, self._seed(4))
+    def generator_step(self, images):
+        """Update G once, judged by D on as many generated images; return its loss and how diverse they are."""
+        z = draw(tf.shape(images)[0], self.latent_dim, self.prior, self._seed(4))
         with tf.GradientTape() as tape:
-            fake = differentiable(self.generator(z, training=True), self.settings.augment, self._seed(5))
-            loss = generator_loss(self.discriminator(fake, training=True))
+            fake = self.generator(z, training=True)
+            seen = differentiable(fake, self.settings.augment, self._seed(5))
+            loss = generator_loss(self.discriminator(seen, training=True))
         variables = self.generator.trainable_variables
         self.g_optimizer.apply(tape.gradient(loss, variables), variables)
-        # The average forgets quickly at first, so that it does not carry the initial weights along.
-        step = tf.cast(self.steps_done, tf.float32)
-        decay = tf.minimum(self.settings.ema_decay, (1.0 + step) / (10.0 + step))
-        for average, new in zip(self.averaged.weights, self.generator.weights, strict=True):
-            average.assign(decay * average + (1.0 - decay) * new)
-        return {"g_loss": loss}
+        return {"g_loss": loss, "diversity": diversity(fake, images)}
 
     @tf.function(jit_compile=False, reduce_retracing=True)  # XLA is slower here on a CPU
     def train_step(self, images):
-        """Update D once, then G once; return their losses and the shares of images that D calls real."""
-        logs = self.discriminator_step(images)
-        logs |= self.generator_step(tf.shape(images)[0])
+        """Update D once, then G once, and move G's average along; return the losses and figures of both steps."""
+        logs = self.discriminator_step(images) | self.generator_step(images)
+        move_average(self.averaged, self.generator, self.settings.ema_decay, self.steps_done)
         self.steps_done.assign_add(1)
         return logs
 
@@ -190,7 +201,7 @@ class DCGAN:
         Args:
             images: (N, H, W, C) in [-1, 1]; an array, a split or a tf.data.Dataset.
             epochs: passes over the images; with a checkpoint_dir those of an interrupted call count. None for about
-                6,000 steps.
+                `default_steps`, here 6,000.
             batch_size: images in a step.
             checkpoint_dir: where checkpoints are kept. Training resumes from the last one there, with the same result
                 as without the interruption.
@@ -208,10 +219,9 @@ class DCGAN:
             raise ValueError(f"Training needs at least two images. Received: {len(split)}")
         batch_size = min(whole("batch_size", batch_size, 1), len(split))
         whole("checkpoint_every", checkpoint_every, 1)
-        if epochs is not None:
-            whole("epochs", epochs, 1, MOST_EPOCHS)
-        else:
-            epochs = max(1, DEFAULT_STEPS // (len(split) // batch_size))
+        if epochs is None:
+            epochs = max(1, self.default_steps // (len(split) // batch_size))
+        whole("epochs", epochs, 1, MOST_EPOCHS)
         checkpoints = self._checkpoints(checkpoint_dir) if checkpoint_dir else None
         progress = Progress(self, epochs, checkpoints, checkpoint_every, on_epoch, on_step, verbose)
         with progress.bar:

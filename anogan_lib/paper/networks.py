@@ -47,12 +47,19 @@ def build_generator(image_shape=(64, 64, 3), latent_dim: int = 64, width: int = 
     >>> build_generator((28, 28, 1), latent_dim=12).output_shape
     (None, 28, 28, 1)
     """
-    height, breadth, colours = check_image_shape(image_shape)
+    z = keras.Input((latent_dim,), name="z")
+    y = upsampling(z, check_image_shape(image_shape), width)
+    y = layers.Activation("tanh", dtype="float32", name="image")(y)
+    return keras.Model(z, y, name="generator")
+
+
+def upsampling(z, image_shape: tuple[int, int, int], width: int):
+    """Stack transposed convolutions, each doubling the sides: z (N, latent_dim) -> any numbers (N, H, W, C)."""
+    height, breadth, colours = image_shape
     channels = block_channels(image_shape, width)
     scale = 2 ** len(channels)
     rows, columns = math.ceil(height / scale), math.ceil(breadth / scale)  # the surplus is cropped at the end
 
-    z = keras.Input((latent_dim,), name="z")
     y = layers.Dense(rows * columns * channels[-1], use_bias=False)(z)
     y = layers.Reshape((rows, columns, channels[-1]))(y)  # (N, 4, 4, 4 * width) for 64x64
     for count in [*channels[-2::-1], None]:
@@ -65,19 +72,18 @@ def build_generator(image_shape=(64, 64, 3), latent_dim: int = 64, width: int = 
     spare = rows * scale - height, columns * scale - breadth
     if any(spare):
         y = layers.Cropping2D(tuple((s // 2, s - s // 2) for s in spare))(y)
-    y = layers.Activation("tanh", dtype="float32", name="image")(y)  # (N, H, W, C)
-    return keras.Model(z, y, name="generator")
+    return y
 
 
-def downsampling(image, channels: list[int], normalisation: str):
-    """Stack strided blocks, each halving the sides, and flatten: (N, H, W, C) -> (N, features).
+def downsampling(image, channels: list[int], normalisation: str = "", initializer: str = "glorot_uniform"):
+    """Stack strided blocks, each halving the sides: (N, H, W, C) -> (N, h, w, channels of the last block).
 
     D is built on it, and so is f-AnoGAN's encoder. The output of block i is the layer named `features_i`. As in DCGAN,
     the first block is not normalised.
     """
     y = image
     for i, count in enumerate(channels, start=1):
-        convolution = layers.Conv2D(count, KERNEL, strides=2, padding="same")
+        convolution = layers.Conv2D(count, KERNEL, strides=2, padding="same", kernel_initializer=initializer)
         if normalisation == "spectral":
             convolution = layers.SpectralNormalization(convolution)
         y = convolution(y)  # sides halved
@@ -86,7 +92,7 @@ def downsampling(image, channels: list[int], normalisation: str):
         if normalisation == "layer" and i > 1:
             y = layers.GroupNormalization(groups=1)(y)
         y = layers.LeakyReLU(0.2, name=f"features_{i}")(y)
-    return layers.Flatten()(y)
+    return y
 
 
 def build_discriminator(image_shape=(64, 64, 3), width: int = 32, normalisation: str = "layer") -> keras.Model:
@@ -100,7 +106,8 @@ def build_discriminator(image_shape=(64, 64, 3), width: int = 32, normalisation:
         raise ValueError(f"normalisation is one of {', '.join(NORMALISATIONS)}. Received: {normalisation!r}")
     image = keras.Input(check_image_shape(image_shape), name="image")
     y = downsampling(image, block_channels(image_shape, width), normalisation)
-    return keras.Model(image, layers.Dense(1, name="logit", dtype="float32")(y), name="discriminator")
+    logit = layers.Dense(1, name="logit", dtype="float32")(layers.Flatten()(y))
+    return keras.Model(image, logit, name="discriminator")
 
 
 def feature_extractor(discriminator: keras.Model, layer: int = -1) -> keras.Model:

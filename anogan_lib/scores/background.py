@@ -6,7 +6,7 @@ Wiener filter then keeps of each component the share v0 / (v0 + v): v is the var
 that of an anomaly, which nobody knows and which is taken to be the same in all directions.
 
 v0 is chosen without an anomaly, as the one with which validation images stand out most after a patch of another image
-has been pasted into them.
+has been pasted into them. Where such patches are found anyway, they say nothing about v0, and fainter ones are pasted.
 """
 
 import math
@@ -20,11 +20,13 @@ from keras import ops
 
 from anogan_lib.training.augmentation import patch
 
-SHARES = (1.0, 0.3, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002)  # v0, of normal images' variance
+SHARES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001, 0.00003, 0.00001)  # v0, of normal images' variance
 DAMPED = 1 / 3  # components that would lose less than this share of themselves are left as they are
 MOST_IMAGES, MOST_NUMBERS = 1000, 2**26  # training images, and numbers in all of their differences
 MOST_DIRECTIONS = 512
 MOST_COORDINATES = 2**22  # of all directions together; a byte each in a file
+OPACITIES = (1.0, 0.5, 0.25)  # of the patches
+FOUND = 0.95  # AUROC without a filter from which on patches are found anyway
 PATCHED = 400  # validation images with a patch, where each costs one pass of the encoder
 
 
@@ -86,14 +88,18 @@ class Background:
         Args:
             measure: differences (N, ...) -> (N,), the loss that is compared.
         """
-        from sklearn.metrics import roc_auc_score
-
-        labels = np.repeat([0, 1], [len(normal), len(patched)])
 
         def auroc(tried: Background) -> float:
-            return roc_auc_score(labels, np.concatenate([measure(tried(each)) for each in (normal, patched)]))
+            return separation(*(measure(tried(each)) for each in (normal, patched)))
 
         return max((self.with_share(share) for share in SHARES), key=auroc)  # of equals the one that damps least
+
+
+def separation(normal: np.ndarray, patched: np.ndarray) -> float:
+    """AUROC of patched against normal images, from the losses (N,) of each."""
+    from sklearn.metrics import roc_auc_score
+
+    return roc_auc_score(np.repeat([0, 1], [len(normal), len(patched)]), np.concatenate([normal, patched]))
 
 
 def rounded(directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -112,13 +118,14 @@ def enough(*shapes) -> int:
     return min(MOST_IMAGES, MOST_NUMBERS // max(int(np.prod(shape)) for shape in shapes))
 
 
-def patched(images: np.ndarray, seed: int = 0, wanted: int = PATCHED) -> np.ndarray:
+def patched(images: np.ndarray, seed: int = 0, wanted: int = PATCHED, opacity: float = 1.0) -> np.ndarray:
     """Paste a patch of another image into normal images (N, H, W, C): about `wanted` results, at least one each.
 
-    Images that the patch hardly changed are left out.
+    Images that an opaque patch would hardly change are left out.
     """
     results = []
     for i in range(math.ceil(wanted / len(images))):
         pasted = patch(tf.convert_to_tensor(images), tf.constant([seed, i], tf.int64)).numpy()
-        results.append(pasted[np.abs(pasted - images).max(axis=(1, 2, 3)) > 0.2])
+        changed = np.abs(pasted - images).max(axis=(1, 2, 3)) > 0.2
+        results.append((images + opacity * (pasted - images))[changed])
     return np.concatenate(results)

@@ -5,12 +5,13 @@ or a digit in thin ink, is no anomaly, so brightness and contrast are taken out.
 image, the background, is filtered out as well (`background`).
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
 from keras import ops
 
-from anogan_lib.scores.background import Background
+from anogan_lib.scores.background import FOUND, Background, separation
 from anogan_lib.scores.basic import Standardised
 
 MAP_BLUR = 1 / 64  # maps are smoothed with a standard deviation of this share of the image's side
@@ -55,14 +56,25 @@ class Local(Standardised):
         """Fit the backgrounds to the differences of normal training images, (N, h, w, C) by loss."""
         self.backgrounds = {name: Background.fit(values, seed) for name, values in differences.items()}
 
-    def choose_shares(self, normal: dict[str, np.ndarray], patched: dict[str, np.ndarray]) -> None:
-        """Choose how much of each background is filtered out: so much that patched images stand out most."""
+    def choose_shares(self, normal: dict[str, np.ndarray], patched: Iterable[dict[str, np.ndarray]]) -> None:
+        """Choose how much of each background is filtered out: so much that patched images stand out most.
+
+        Args:
+            normal, patched: differences, (N, h, w, C) by loss; those of images with fainter and fainter patches. Each
+                loss uses the first that it does not find anyway, else the last.
+        """
 
         def measure(differences):
             return np.asarray(largest(differences))
 
-        for name, each in self.backgrounds.items():
-            self.backgrounds[name] = each.choose_share(normal[name], patched[name], measure)
+        whole = dict(self.backgrounds)
+        for fainter in patched:
+            for name in list(whole):
+                self.backgrounds[name] = whole[name].choose_share(normal[name], fainter[name], measure)
+                if separation(measure(normal[name]), measure(fainter[name])) < FOUND:
+                    del whole[name]
+            if not whole:
+                break
 
     def _foreground(self, name: str, differences):
         return self.backgrounds[name](differences) if name in self.backgrounds else differences

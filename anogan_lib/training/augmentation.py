@@ -7,7 +7,7 @@ encoder, patches of other images are pasted in, so that it learns to see the nor
 
 import tensorflow as tf
 
-SHIFT = 8  # images are moved by up to 1/8 of their side
+SHIFT = 8  # images are moved by up to 1/8 of their side, before D
 
 
 def check_augment(names: str) -> list[str]:
@@ -25,11 +25,11 @@ def differentiable(images, names: str, seed):
     return images
 
 
-def translate(images, seed):
-    """Move each image by its own whole number of pixels, up to 1/8 of the side; new pixels repeat the border."""
+def translate(images, seed, part: int = SHIFT):
+    """Move each image by its own whole number of pixels, up to 1/`part` of the side; new pixels repeat the border."""
     count, height, width, _ = tf.unstack(tf.shape(images))
     for axis, side in ((1, height), (2, width)):
-        most = side // SHIFT
+        most = tf.maximum(side // part, 1)
         seed = seed + tf.constant((1, 0), tf.int64)
         shift = tf.random.stateless_uniform((count, 1), seed, -most, most + 1, tf.int32)
         index = tf.clip_by_value(tf.range(side)[None] + shift, 0, side - 1)  # (N, side)

@@ -1,13 +1,16 @@
 """The progress of a training: its history, checkpoints, progress bar and callbacks."""
 
 import time
+import warnings
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from anogan_lib.training.checkpoints import Checkpoints, History
 
-FIGURES = ("d_loss", "g_loss", "d_real", "d_fake")  # of each epoch, beside its seconds
+FIGURES = ("d_loss", "g_loss", "d_real", "d_fake", "diversity")  # of each epoch, beside its seconds
+ENOUGH_STEPS = 500  # before that, nothing is said of how the training goes
+LEAST_DIVERSITY = 0.6  # below it, G repeats itself
 CHECKPOINT_SECONDS = 60.0  # where epochs are long, each is followed by a checkpoint
 
 
@@ -53,7 +56,8 @@ class Progress:
         self.history["seconds"].append(now - self.began)
         logs = {name: values[-1] for name, values in self.history.items()}
         if not np.isfinite(logs["d_loss"] + logs["g_loss"]):
-            raise ValueError(f"Training diverged in epoch {number}; a smaller learning_rate may help.")
+            kept = f"; the last good weights are in {self.checkpoints.folder}" if self.checkpoints else ""
+            raise ValueError(f"Training diverged in epoch {number}{kept}; a smaller learning_rate may help.")
         self.bar.set_postfix({name: f"{logs[name]:.3f}" for name in FIGURES[:2]}, refresh=False)
         self.bar.update()
         stop = bool(self.on_epoch and self.on_epoch(self.gan, logs))
@@ -62,4 +66,25 @@ class Progress:
             self.checkpoints.save(self.history)
             self.saved = time.perf_counter()
         self.steps, self.began = [], time.perf_counter()
+        if (stop or number == self.epochs.stop) and int(self.gan.steps_done) >= ENOUGH_STEPS:
+            for sentence in advice(self.history):
+                warnings.warn(sentence, stacklevel=3)
         return stop
+
+
+def advice(history: dict) -> list[str]:
+    """Return what went wrong in the last quarter of a training, and what may help, a sentence each."""
+    last = max(1, len(history["d_loss"]) // 4)
+    real, fake, diverse = (float(np.mean(history[name][-last:])) for name in ("d_real", "d_fake", "diversity"))
+    found = []
+    if diverse < LEAST_DIVERSITY:
+        found.append(
+            f"The generator repeats itself: its images differ from one another {diverse:.0%} as much as the training "
+            "images do. RpGAN, more images, or fewer epochs may help."
+        )
+    if real > 0.98 and fake < 0.02:
+        found.append(
+            f"The discriminator has won: it tells {real:.0%} of the real images and {1 - fake:.0%} of the generated "
+            "ones, and G learns no more. A smaller d_learning_rate, augmentation, or more images may help."
+        )
+    return found

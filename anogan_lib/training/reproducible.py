@@ -34,12 +34,12 @@ def save_dcgan(gan, folder) -> None:
     gan.averaged.save(folder / "generator.keras")
     gan.discriminator.save(folder / "discriminator.keras")
     trained = {"epochs": int(gan.epochs_done), "steps": int(gan.steps_done)}
-    about = {"format": FORMAT, "settings": asdict(gan.settings)} | trained
+    about = {"format": FORMAT, "kind": type(gan).__name__, "settings": asdict(gan.settings)} | trained
     (folder / "dcgan.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
 def load_dcgan(kind, folder):
-    """Read what `save_dcgan` wrote, as an object of the class `kind`.
+    """Read what `save_dcgan` wrote, as an object of the class `kind` or of the subclass that was saved.
 
     Raises:
         FileNotFoundError: a file is missing.
@@ -54,6 +54,10 @@ def load_dcgan(kind, folder):
             raise ValueError(f"it has format {about['format']!r}, and this version reads {FORMAT}")
         about["settings"].pop("r1", None)  # a gradient penalty that earlier versions had, always 0 in what they saved
         epochs, steps = (whole(name, about[name], 0, 2**62) for name in ("epochs", "steps"))
+        kinds = {each.__name__: each for each in (kind, *kind.__subclasses__())}
+        if (name := about.get("kind", "DCGAN")) not in kinds:
+            raise ValueError(f"it describes a {name!r}, and {', '.join(kinds)} is read here")
+        kind = kinds[name]
         plan = object.__new__(kind)  # of its networks, without memory for their weights
         plan.settings = kind.settings_type(**about["settings"])
         wanted = [planned(build) for build in (plan.build_generator, plan.build_discriminator)]

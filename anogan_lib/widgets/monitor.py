@@ -44,7 +44,7 @@ class TrainingMonitor(View):
         train_images: normal images, (N, H, W, C) in [-1, 1]: an array, a split or a tf.data.Dataset.
         held_back: normal images that D never trains on. If D calls them real less often than the training images, it
             has memorised those.
-        epochs: passes over the images; None for about 6,000 steps, as in `DCGAN.train`.
+        epochs: passes over the images; None for its default, as in `DCGAN.train`.
         batch_size, on_epoch: as in `DCGAN.train`.
 
     Attributes:

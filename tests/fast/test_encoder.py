@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from anogan_lib import DCGAN, AnoGAN
+from anogan_lib.fast import encoder as encoding
 from anogan_lib.fast.encoder import train_encoder
 from anogan_lib.paper.prior import onto_prior
 
@@ -42,19 +43,19 @@ def changed(before, network):
 
 def test_without_adapting_only_the_encoder_learns(gan):
     generator, discriminator = copies(gan.averaged), copies(gan.discriminator)
-    _, same, losses = train_encoder(gan, discs(64, 0), epochs=40, adapt=False, verbose=False)
+    _, same, history = train_encoder(gan, discs(64, 0), epochs=60, adapt=False, verbose=False)
     assert same is gan.averaged
     assert not any(changed(generator, gan.averaged)) and not any(changed(discriminator, gan.discriminator))
-    assert len(losses) == 40 and losses[-1] < losses[0]
+    assert len(history.loss) == 3 and history.loss[-1] < history.loss[0], "120 steps, a figure each 50 and at the end"
 
 
 def test_adapted_generator_explains_images_never_seen_better(gan):
     new, generator, discriminator = discs(64, 5), copies(gan.averaged), copies(gan.discriminator)
     options = {"epochs": 60, "learning_rate": 2e-3, "verbose": False}
     alone, own, _ = train_encoder(gan, discs(64, 0), adapt=False, **options)
-    together, adapted, losses = train_encoder(gan, discs(64, 0), **options)
+    together, adapted, history = train_encoder(gan, discs(64, 0), **options)
     assert left_over(gan, together, adapted, new) < 0.8 * left_over(gan, alone, own, new)
-    assert len(losses) == 60
+    assert len(history.loss) == 3 and history.left == []
     assert any(changed(generator, adapted)) and not any(changed(generator, gan.averaged)), "a copy learns along"
     assert not any(changed(discriminator, gan.discriminator)), "f is what the search is judged by"
 
@@ -65,6 +66,48 @@ def test_the_same_seed_gives_the_same_encoder(gan):
     plain, *_ = train_encoder(gan, discs(64, 0), epochs=2, adapt=False, patches=False, verbose=False)
     assert not any(changed(copies(one), other))
     assert any(changed(copies(one), plain))
+
+
+def test_training_ends_when_images_held_back_are_explained_no_better(gan):
+    held_back = discs(32, 9)
+    options = {"epochs": 2000, "learning_rate": 2e-3, "verbose": False}
+    encoder, generator, history = train_encoder(gan, discs(16, 0), held_back, moved=False, **options)
+    assert len(history.left) < 2000 // encoding.EVERY, "not all steps were made"
+    spread = np.mean((held_back - held_back.mean(axis=0)) ** 2)
+    left = left_over(gan, encoder, generator, held_back) / spread
+    assert left == pytest.approx(min(history.left), rel=1e-3), "the networks that explained them best are kept"
+
+
+def test_moved_images_are_learned_from_only_where_images_held_back_say_so(gan):
+    def kept(train, validation):
+        return train_encoder(gan, train, validation, epochs=100, verbose=False)[2]["moved"]
+
+    left_half = discs(400, 3)
+    left_half = left_half[left_half[:, :, :8].sum(axis=(1, 2, 3)) > 2 * left_half[:, :, 8:].sum(axis=(1, 2, 3))]
+    ramp = left_half + np.linspace(-0.1, 0.1, 16, dtype="float32")[None, None, :, None]
+    assert not kept(ramp[:-16], ramp[-16:]), "a mirror image is not normal here"
+    assert kept(discs(16, 0), discs(64, 5)), "discs may lie anywhere"
+
+
+def test_an_interrupted_training_of_the_encoder_ends_as_a_whole_one(gan, tmp_path, monkeypatch):
+    monkeypatch.setattr(encoding, "CHECKPOINT_SECONDS", 0.0)
+    options = {"epochs": 150, "verbose": False}
+    whole = train_encoder(gan, discs(64, 0), discs(32, 5), checkpoint_dir=tmp_path / "whole", **options)
+    look, looks = encoding.EncoderTraining.look, []
+
+    def cut(training, *args):
+        look(training, *args)
+        looks.append(1)
+        if len(looks) in (2, 5, 9):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(encoding.EncoderTraining, "look", cut)
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            train_encoder(gan, discs(64, 0), discs(32, 5), checkpoint_dir=tmp_path / "cut", **options)
+    resumed = train_encoder(gan, discs(64, 0), discs(32, 5), checkpoint_dir=tmp_path / "cut", **options)
+    assert resumed[2] == whole[2]
+    assert not any(changed(copies(whole[0]), resumed[0])) and not any(changed(copies(whole[1]), resumed[1]))
 
 
 def test_a_detector_keeps_the_dcgan_beside_the_generator_that_learned_along(gan, tmp_path):
