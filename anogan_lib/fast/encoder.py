@@ -167,14 +167,8 @@ class EncoderTraining:
     """
 
     def __init__(self, gan: DCGAN, adapt: bool, patches: bool, moved: bool, steps: int, kappa: float, learning_rate):
-        self.gan, self.adapt, self.patches, self.moved, self.kappa, self.steps = (
-            gan,
-            adapt,
-            patches,
-            moved,
-            kappa,
-            steps,
-        )
+        self.gan, self.adapt, self.patches, self.moved = gan, adapt, patches, moved
+        self.kappa, self.steps = kappa, steps
         with seeded(gan.settings.seed):
             self.learning, self.averaged, self.best = (self._networks() for _ in range(3))
         for each in (self.averaged, self.best):
