@@ -19,10 +19,8 @@ TRAIN_FOLDERS, TEST_FOLDERS = ("train", "training"), ("test", "testing", "val", 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img")
 NO_KINDS = (*TRAIN_FOLDERS, *TEST_FOLDERS, *IMAGE_FOLDERS)  # their names say nothing about a kind
 
-_WORDS = {"ground", "truth", "groundtruth", "gt", "seg", "mask", "masks", "label", "labels", "annotation"}
-_WORDS |= {"annotations", "segmentation", "segmentations"}
 _MASK = r"(?:ground[_\- ]?truth|gt|mask|label|annotation|segmentation|seg)s?"
-_NAME = re.compile(rf"({_MASK}[_\-. ]+)?(.+?)([_\-. ]+{_MASK}([_\-. ]*\d+)?)?", re.I)
+_NAME = re.compile(rf"({_MASK}[_\-. ]+)?(.+?)([_\-. ]+{_MASK}([_\-. ]*\d+)?)?", re.I | re.S)
 _LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "JPEG2000")  # formats whose values are not exact beside an edge
 
 
@@ -111,8 +109,7 @@ def doubts(image_shape: tuple[int, ...], kind: str, path: Path) -> list[str]:
 
 
 def _of_masks(folder: str) -> bool:
-    words = set(re.findall("[a-z]+", folder.lower()))
-    return bool(words) and words <= _WORDS
+    return bool(re.fullmatch(rf"(?:{_MASK}[\W\d_]*)+", folder, re.I))
 
 
 def _tagged(file: Path) -> bool:

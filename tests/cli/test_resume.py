@@ -374,16 +374,24 @@ def test_a_training_does_not_go_on_with_other_images(parts, tmp_path, capsys):
     assert json.loads((out / "card.json").read_text())["epochs"] == 2
 
 
-def test_an_image_cut_short_is_told_before_training(parts, tmp_path, capsys, monkeypatch):
+def test_an_image_cut_short_is_left_out_of_training_and_told(parts, tmp_path, capsys, monkeypatch):
     from anogan_lib import DCGAN, datasets
 
     cut = datasets.load(parts).calibration.names[0]
     noise = np.random.default_rng(0).integers(0, 255, (16, 16), "uint8")
     Image.fromarray(noise).save(parts / cut, format="JPEG")  # whose header says nothing of what is missing
     (parts / cut).write_bytes((parts / cut).read_bytes()[:-90])
-    monkeypatch.setattr(DCGAN, "train", lambda *_, **__: pytest.fail("trained all the same"))
-    assert train(parts, tmp_path / "out") == 2
-    assert cut in capsys.readouterr().err
+
+    def stopped(self, split, **options):
+        assert cut not in split.names
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(DCGAN, "train", stopped)
+    assert train(parts, tmp_path / "out") == 130
+    out, error = capsys.readouterr()
+    assert cut in error and "It is left out." in error
+    counts = [int(line.split()[-1]) for line in out.splitlines() if " good " in line]
+    assert sum(counts) == len(list(parts.iterdir())) - 1
 
 
 @pytest.mark.parametrize("count", [12, 17, 18, 19])

@@ -88,9 +88,9 @@ def test_resume_needs_a_table_of_scores(scored, tmp_path, capsys):
 def test_the_next_images_are_read_while_some_are_looked_at(photos, monkeypatch):
     read, started = files.read_image, threading.Semaphore(0)
 
-    def told(path, shape):
+    def told(path, *how):
         started.release()
-        return read(path, shape)
+        return read(path, *how)
 
     monkeypatch.setattr(files, "read_image", told)
     batches = files.read_batches(list(files.find([str(photos)])), (16, 16, 1))

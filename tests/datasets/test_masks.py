@@ -208,7 +208,7 @@ def test_a_product_called_mask_is_no_mask(tmp_path):
 
 
 folder_names = st.sampled_from(["", "ground_truth", "masks", "gt", "labels"])
-stems = st.text("abcXYZ019 ._-", min_size=1, max_size=8).filter(lambda name: name.strip(" ._-") == name)
+stems = st.text("abcXYZ019 ._-\n\udcff", min_size=1, max_size=8).filter(lambda name: name.strip(" ._-") == name)
 forms = st.sampled_from(["{}_mask", "mask_{}", "{}_gt", "{}_label", "{}-mask", "GT_{}"])
 
 
