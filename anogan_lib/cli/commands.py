@@ -75,7 +75,6 @@ def train(args) -> None:
     if len(data.validation) < 2:  # one image has no spread
         count = len(data.train) + len(data.validation) + len(data.calibration)
         raise ValueError(f"Too few normal images to train a detector: at least 15 are wanted. Received: {count}.")
-    data.validation.images, data.calibration.images  # noqa: B018 - read now: a damaged file is reported before training
     kind = RpGAN if args.recipe == "best" else DCGAN
     gan = kind(data.image_shape, latent_dim=args.latent_dim, width=args.width, flips=args.flips, seed=args.seed)
     _check_same_images(checkpoint / "images.json", data)
