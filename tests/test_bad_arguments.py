@@ -9,7 +9,6 @@ import tensorflow as tf
 from anogan_lib import DCGAN, AnoGAN, datasets
 from anogan_lib.datasets.base import Split, sample_images, split_normal
 from anogan_lib.evaluation import regions, thresholds
-from anogan_lib.paper.networks import build_generator, parameters
 
 NAN, INF = float("nan"), float("inf")
 SHAPE = (16, 16, 1)
@@ -39,7 +38,7 @@ def refused(function, sentence):
 SETTINGS = {
     "image_shape": [(15, 16, 1), (16, 257, 1), (16, 16, 2), (16, 16), 16, "16", (16.0, 16, 1), (NAN, 16, 1), None],
     "latent_dim": [0, -1, 1.5, NAN, "8", True, 1025, 10**9],
-    "width": [0, -3, 2.5, NAN, "8", True, 1025, 10**9],
+    "width": [0, -3, 2.5, NAN, "8", True, 257, 10**9],
     "prior": ["uniform", None, 3, []],
     "augment": ["mixup", None, 3],
     "flips": [1, "yes", None],
@@ -55,13 +54,6 @@ SETTINGS = {
 def test_a_setting_of_a_dcgan(name, value):
     sentence = {"image_shape": "image shape"}.get(name, name)
     refused(lambda: DCGAN(**{"image_shape": SHAPE, name: value}), sentence)
-
-
-def test_settings_that_are_too_large_together():
-    refused(lambda: DCGAN((256, 256, 3), width=512), "more than 33,554,432")
-    for shape, latent_dim, width in (((16, 40, 1), 5, 3), ((64, 64, 3), 64, 32), ((256, 256, 3), 8, 8)):
-        counted = build_generator(shape, latent_dim, width).count_params()
-        assert counted == pytest.approx(parameters(shape, latent_dim, width), rel=0.1)
 
 
 TRAINING = {

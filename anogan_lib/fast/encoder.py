@@ -29,13 +29,14 @@ from tqdm.auto import tqdm
 from anogan_lib.datasets.base import Split, as_split, iterate_batches, sample_images, steps_from
 from anogan_lib.fast.rpgan import Standardise, units_of
 from anogan_lib.paper.dcgan import DCGAN, move_average
-from anogan_lib.paper.networks import block_channels, check_image_shape, downsampling, feature_extractor
+from anogan_lib.paper.networks import block_channels, downsampling, feature_extractor
 from anogan_lib.paper.prior import onto_prior
 from anogan_lib.paper.search import Search
 from anogan_lib.training.augmentation import flip, patch, translate
 from anogan_lib.training.checkpoints import Checkpoints, History
 from anogan_lib.training.progress import CHECKPOINT_SECONDS
 from anogan_lib.training.reproducible import seeded
+from anogan_lib.training.settings import check_image_shape
 
 
 class Recipe(NamedTuple):

@@ -19,10 +19,11 @@ import tensorflow as tf
 from keras import layers, ops
 
 from anogan_lib.datasets.base import as_split, iterate_batches
-from anogan_lib.paper.dcgan import DCGAN, Settings, called_real, diversity
+from anogan_lib.paper.dcgan import DCGAN, called_real, diversity
 from anogan_lib.paper.networks import block_channels, downsampling, upsampling
 from anogan_lib.paper.prior import draw
 from anogan_lib.training.augmentation import differentiable, flip
+from anogan_lib.training.settings import Settings
 
 PENALTY = 1.0  # weight of R1 and of R2, halved as in their papers
 LEAST_DIVERSITY = 0.9
@@ -69,7 +70,7 @@ class MinibatchDeviation(layers.Layer):
 
 @dataclass(frozen=True)
 class RpSettings(Settings):
-    """What an RpGAN is made from; see `paper.dcgan.Settings`."""
+    """What an RpGAN is made from; see `training.settings.Settings`."""
 
     normalisation: str = ""
     learning_rate: float = 1e-3

@@ -5,23 +5,23 @@ Two additions help where images are few: D sees images shifted at random (DiffAu
 2006.10738), and the G that is used is a moving average of the one that learns (Yazici et al. 2019, arXiv 1806.04498).
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from anogan_lib.checks import check_seed, flag, number, whole
+from anogan_lib.checks import check_seed, whole
 from anogan_lib.datasets.base import as_split, check_fit, epoch_batches
-from anogan_lib.paper.networks import build_discriminator, build_generator, check_image_shape, parameters
-from anogan_lib.paper.prior import check_prior, draw
-from anogan_lib.training.augmentation import check_augment, differentiable, flip
+from anogan_lib.paper.networks import build_discriminator, build_generator
+from anogan_lib.paper.prior import draw
+from anogan_lib.training.augmentation import differentiable, flip
 from anogan_lib.training.checkpoints import Checkpoints, History
 from anogan_lib.training.progress import Progress
 from anogan_lib.training.reproducible import load_dcgan, save_dcgan, seeded
+from anogan_lib.training.settings import Settings
 
 MOST_EPOCHS, MOST_SAMPLES = 10**6, 10**4
-MOST_PARAMETERS = 2**25  # of one network: 134 MB of weights, nine times as much in training
 
 
 def discriminator_loss(real_logits, fake_logits):
@@ -51,59 +51,6 @@ def move_average(average: keras.Model, model: keras.Model, decay: float, step) -
     decay = tf.minimum(decay, (1.0 + step) / (10.0 + step))
     for kept, new in zip(average.weights, model.weights, strict=True):
         kept.assign(decay * kept + (1.0 - decay) * new)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a DCGAN is made from; `DCGAN(image_shape, **settings)` takes the same names.
-
-    Attributes:
-        image_shape: (H, W, C), sides from 16 to 256, C 1 or 3.
-        latent_dim: length of z, up to 1024; None for one number per 64 pixels, at most 64.
-        width: channels of the blocks next to the image, up to 1024. Computation grows with its square.
-        prior: "sphere" or "normal", the distribution of z.
-        augment: how images are changed before D sees them: "", "translation", "colour", or "translation,colour".
-        flips: also show D the training images mirrored, left-right and up-down: for objects that may lie either way.
-        normalisation: of D: "layer", "batch" or "spectral".
-        ema_decay: of the averaged generator, 0 to 1; 0 for no average.
-        learning_rate, d_learning_rate: Adam's for G and D; beta_1 is 0.5.
-        seed: of weights, noise and the order of images.
-    """
-
-    image_shape: tuple[int, int, int] = (64, 64, 3)
-    latent_dim: int | None = None
-    width: int = 32
-    prior: str = "sphere"
-    augment: str = "translation"
-    flips: bool = False
-    normalisation: str = "layer"
-    ema_decay: float = 0.999
-    learning_rate: float = 4e-4
-    d_learning_rate: float = 2e-4
-    seed: int = 0
-
-    def __post_init__(self):
-        height, breadth, _ = shape = check_image_shape(self.image_shape)
-        latent_dim = min(64, max(1, height * breadth // 64)) if self.latent_dim is None else self.latent_dim
-        checked = {
-            "image_shape": shape,
-            "latent_dim": whole("latent_dim", latent_dim, 1, 1024),
-            "width": whole("width", self.width, 1, 1024),
-            "flips": flag("flips", self.flips),
-            "ema_decay": number("ema_decay", self.ema_decay, 0, 1),
-            "seed": check_seed(self.seed),
-        }
-        rates = ("learning_rate", "d_learning_rate")
-        checked |= {name: number(name, getattr(self, name), 0, 1, above=True) for name in rates}
-        for name, value in checked.items():  # the dataclass is frozen
-            object.__setattr__(self, name, value)
-        if (size := parameters(shape, self.latent_dim, self.width)) > MOST_PARAMETERS:
-            raise ValueError(
-                f"G would have about {size:,} parameters, more than {MOST_PARAMETERS:,}: choose a smaller width or "
-                f"latent_dim. Received: width {self.width}, latent_dim {self.latent_dim} for images of {shape}"
-            )
-        check_prior(self.prior)
-        check_augment(self.augment)
 
 
 class DCGAN:

@@ -5,40 +5,20 @@ Both follow DCGAN (Radford et al. 2016, arXiv 1511.06434): strided convolutions,
 """
 
 import math
-from collections.abc import Iterable
-from numbers import Integral
 
 import keras
 from keras import layers
 
+from anogan_lib.training.settings import check_image_shape
+
 NORMALISATIONS = ("batch", "layer", "spectral")
 KERNEL = 4  # a multiple of the stride: transposed convolutions overlap evenly, so no chequerboard
-
-
-def check_image_shape(image_shape) -> tuple[int, int, int]:
-    """Return the shape as three ints. Raises ValueError for sides or channels that the networks cannot have."""
-    shape = tuple(image_shape) if isinstance(image_shape, Iterable) else ()
-    whole = all(isinstance(n, Integral) and not isinstance(n, bool) for n in shape)
-    if len(shape) != 3 or not whole or not all(16 <= n <= 256 for n in shape[:2]) or shape[2] not in (1, 3):
-        raise ValueError(
-            "An image shape is (height, width, channels) with sides from 16 to 256 and 1 or 3 channels, "
-            f"for example (64, 64, 3). Received: {shape or image_shape}"
-        )
-    return tuple(map(int, shape))
 
 
 def block_channels(image_shape, width: int) -> list[int]:
     """Return the channels of each block, from the image inwards: one block per halving, down to 4 to 8 pixels."""
     blocks = int(math.log2(min(image_shape[:2]) / 4))
     return [width * min(2**i, 4) for i in range(blocks)]
-
-
-def parameters(image_shape, latent_dim: int, width: int) -> int:
-    """Count the weights of G, up to those of its normalisation; D and E have about as many."""
-    channels = block_channels(image_shape, width)
-    cells = math.prod(math.ceil(side / 2 ** len(channels)) for side in image_shape[:2])
-    pairs = zip([image_shape[2], *channels], channels, strict=False)
-    return latent_dim * cells * channels[-1] + KERNEL**2 * sum(a * b for a, b in pairs)
 
 
 def build_generator(image_shape=(64, 64, 3), latent_dim: int = 64, width: int = 32) -> keras.Model:

@@ -7,15 +7,6 @@
 import numpy as np
 import tensorflow as tf
 
-PRIORS = ("sphere", "normal")
-
-
-def check_prior(prior: str) -> str:
-    """Return the name of a prior. Raises ValueError for an unknown one."""
-    if prior not in PRIORS:
-        raise ValueError(f"The prior is one of {', '.join(PRIORS)}. Received: {prior!r}")
-    return prior
-
 
 def onto_prior(z, prior: str):
     """Return the nearest z that the prior allows, (N, L): on the sphere z is scaled to its radius, else it stays."""
