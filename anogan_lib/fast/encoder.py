@@ -122,7 +122,7 @@ def train_encoder(
         moved: learn from mirrored and shifted images too; None to try both and keep the better one, where there are
             validation images, else for False.
         epochs: most passes over the images; None for about 4,000 steps (3,000 without `adapt`), in proportion fewer
-            where the DCGAN had fewer steps than by default.
+            where the DCGAN had fewer steps than by default, but as many as it had.
         batch_size: images in a step.
         kappa: weight of the feature term; None for 0.15 of relative features with `adapt`, else 1, as published.
         learning_rate: Adam's at the start, falling along a half cosine; None for 0.002 (0.0005 without `adapt`).
@@ -137,8 +137,9 @@ def train_encoder(
     batch_size = min(batch_size, len(split))
     per_epoch = len(split) // batch_size
     if epochs is None:
-        part = min(1.0, int(gan.steps_done) / gan.default_steps) or 1.0
-        epochs = max(1, int(recipe.steps * part) // per_epoch)
+        done = int(gan.steps_done) or gan.default_steps
+        steps = min(recipe.steps, max(done, recipe.steps * done // gan.default_steps))
+        epochs = max(1, steps // per_epoch)
     if validation is not None:
         validation = sample_images(validation, MOST_VALIDATION, gan.settings.seed)
     kappa = recipe.kappa if kappa is None else kappa
