@@ -13,7 +13,7 @@ help:
 	@echo "make lab        opens JupyterLab on the first notebook"
 	@echo "make demo       finds defects on hazelnuts with a ready detector; pictures in results/"
 	@echo "make test       every test, the notebooks among them"
-	@echo "make test-browser  the report and the interactive views in a real browser (needs Chromium on the machine)"
+	@echo "make test-browser  the report, the live page and the interactive views in a real browser (needs Chromium on the machine)"
 	@echo "make bench      speed of the search beside the textbook loop (half an hour); results/bench/speed.json"
 	@echo "make mutations  puts six faults into a copy of the library: a notebook has to notice each (TURN=n tries two)"
 	@echo "make lint       style of code and notebooks, and the order of imports"

@@ -253,6 +253,28 @@ def _renamed(name: str) -> str:
     return name.replace("near_discrimination", "fine_discrimination")
 
 
+def own_data(detector, data=None):
+    """Return the data set that a detector was made from: `data`, or what its card names.
+
+    Raises:
+        ValueError: it cannot be loaded, or its calibration images are others than the detector's.
+    """
+    from anogan_lib import datasets
+
+    spec, wanted = detector.card.get("data"), detector.split_digests.get("calibration")
+    if not wanted or not (spec or data):
+        raise ValueError("The detector does not say which images it was calibrated on: give its data set.")
+    if data is None:
+        try:
+            like = {"normal": detector.card.get("normal"), "value_range": detector.value_range}
+            data = datasets.load(spec, size=detector.image_shape[:2], channels=detector.image_shape[2], **like)
+        except (ValueError, OSError) as error:
+            raise ValueError(f"The detector's own images are needed, and {spec} cannot be loaded: {error}") from None
+    if data.calibration.digests() != list(wanted.values()):
+        raise ValueError(f"{data.name} does not give the images that the detector was calibrated on.")
+    return data
+
+
 # ---- files
 
 

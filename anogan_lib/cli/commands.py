@@ -189,6 +189,16 @@ def export(args) -> None:
     print(f"{args.out}, threshold {detector.threshold:.4g}, recipe {detector.recipe!r}")
 
 
+def live(args) -> None:
+    """Write the page in which the search for z runs by itself."""
+    from anogan_lib import pictures
+
+    files.check_places(args.out)
+    detector = _load_detector(args)
+    path = pictures.live(detector, args.out, progress=True)
+    print(f"{path}, {path.stat().st_size / 1e6:.1f} MB: open it in a browser; it needs neither Python nor a network")
+
+
 def data(args) -> None:
     """Show what is in a data set, what was left out and what looks wrong; with --out, write it as folders."""
     with warnings.catch_warnings():
@@ -247,18 +257,13 @@ def _calibrate_again(detector) -> None:
     Raises:
         ValueError: these images cannot be loaded, or have changed.
     """
-    need = f"With --steps {detector.steps} the detector has to be calibrated again on its own images"
-    spec, wanted = detector.card.get("data"), detector.split_digests.get("calibration")
-    if not spec or not wanted:
-        raise ValueError(f"{need}, and it does not say which those are; leave out --steps.")
     try:
-        data = datasets.load(spec, normal=detector.card.get("normal"), **_as_learned(detector))
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{need}, and {spec} cannot be loaded: {error}") from None
-    if data.calibration.digests() != list(wanted.values()):
-        raise ValueError(f"{need}, and {spec} no longer gives the same images; leave out --steps, or train again.")
+        data = saving.own_data(detector)
+    except ValueError as error:
+        raise ValueError(f"--steps {detector.steps} needs a new calibration; leave it out. {error}") from None
     detector.standardise(data.validation).calibrate(data.calibration, detector.false_alarm_rate)
-    files.complain(f"note: calibrated again for {detector.steps} steps, on {len(data.calibration)} images of {spec}.")
+    done = f"calibrated again for {detector.steps} steps, on {len(data.calibration)} images of {data.name}"
+    files.complain(f"note: {done}.")
 
 
 def _as_learned(detector) -> dict:

@@ -163,6 +163,10 @@ def _parser() -> argparse.ArgumentParser:
     out = "FILE.tflite (LiteRT, one image at a time; anogan score reads it), FILE.onnx, or a folder (SavedModel)"
     add("--out", metavar="FILE", required=True, help=out)
 
+    add = command("live", "write a page in which one draws an image and the search for z runs, in the browser")
+    add_detector(add)
+    add("--out", metavar="PAGE.html", required=True, help="one file, without Python, server or network")
+
     add = command("data", "show what is in a data set, what was left out and why", DATA_HELP)
     add("data", metavar="DATA", help="a data set, see below")
     add_normal(add)

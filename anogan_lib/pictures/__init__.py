@@ -1,4 +1,8 @@
-"""Draw figures: `images` and overlays, `curves`, `drawings` of how AnoGAN works, `report` for one HTML page."""
+"""Draw figures and write pages.
+
+`images` and overlays, `curves`, `drawings` of how AnoGAN works; `report` for one HTML page, `live` for the search for z
+in a page.
+"""
 # ruff: noqa: F401
 
 from anogan_lib.pictures.curves import (
@@ -24,4 +28,5 @@ from anogan_lib.pictures.images import (
     overlay_image,
     rgb,
 )
+from anogan_lib.pictures.live_page import live
 from anogan_lib.pictures.style import CLASSES, COLOURS, DASHES, PAGE, described, new_figure

@@ -1,5 +1,7 @@
 """What all pictures share: an empty figure, and one colour, dash and name for each thing they show."""
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ COLOURS = {
     "neutral": "#767676",
 }
 DASHES = {"residual": "-", "discrimination": "--", "score": "-.", "generator": "-", "discriminator": "--"}
+PATTERNS = {"-": [], "--": [6, 4], "-.": [8, 3, 2, 3], ":": [2, 3]}  # the dashes on a canvas, in pixels
 CLASSES = ("normal", "anomalous")
 MARKERS = "o^sDvP*X"
 PAGE = 7.2  # inches: the width of a page's text
@@ -65,3 +68,10 @@ def axes_or_new(ax: "Axes | None", width: float = 4.6, height: float = 3.4) -> "
         ax = new_figure(width, height).add_subplot()
         ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def drawing_script() -> str:
+    """Return the JavaScript that pages and views draw with: COLOURS, DASHES and drawing.js."""
+    dashes = {what: PATTERNS[style] for what, style in DASHES.items()}
+    helpers = Path(__file__).with_name("drawing.js").read_text(encoding="utf-8")
+    return f"const COLOURS = {json.dumps(COLOURS)};\nconst DASHES = {json.dumps(dashes)};\n{helpers}"

@@ -1,110 +1,16 @@
-// What every view shares. Python puts this after the COLOURS and DASHES of the figures and before the view's own file,
+// What every view shares. Python puts this after pictures/drawing.js and before the view's own file,
 // which exports view((v) => { ... }). `v` holds the model and makes labelled native controls bound to its traits,
 // canvases that follow size and theme, and pictures from sheets. A view draws while the hand moves (model.set) and
 // informs Python when it rests (save_changes).
 
-const make = (tag, properties = {}, ...children) => {
-  const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children);
-  return node;
-};
-
 // A control with its label before it.
 const labelled = (text, ...nodes) => make("label", { className: "anogan-field" }, make("span", { textContent: text }), ...nodes);
-
-// Write a number in four digits, as `number` in base.py does.
-const number = (value) => String(Number(Number(value).toPrecision(4)));
 
 // "{step} of {last}" with the values put in; the sentences come from Python, which fills them in the same way.
 const words = (sentence, values) => sentence.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
 // The bytes of a trait as an array of numbers, such as Float32Array.
 const numbers = (bytes, Kind) => new Kind(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-
-// ---- colours
-
-const rgbOf = (colour) => {
-  const text = colour.trim();
-  if (text[0] === "#") {
-    const hex = text.length < 6 ? [...text.slice(1, 4)].map((c) => c + c).join("") : text.slice(1, 7);
-    return [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16));
-  }
-  return (text.match(/[\d.]+/g) ?? [0, 0, 0]).slice(0, 3).map(Number);
-};
-
-const luminance = (rgb) => {
-  const [r, g, b] = rgb.map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-};
-
-const contrast = (one, other) => {
-  const [low, high] = [luminance(one), luminance(other)].sort((a, b) => a - b);
-  return (high + 0.05) / (low + 0.05);
-};
-
-// JupyterLab's colours, or a plain page's. Read from the body: during `render` the view hangs nowhere yet.
-const theme = () => {
-  const style = getComputedStyle(document.body);
-  const read = (name, otherwise) => style.getPropertyValue(name).trim() || otherwise;
-  const back = read("--jp-layout-color1", "#fff"), mixed = {};
-  return {
-    back,
-    text: read("--jp-ui-font-color1", "#212121"),
-    soft: read("--jp-ui-font-color2", "#5f5f5f"),
-    line: read("--jp-border-color2", "#d0d0d0"),
-    dark: luminance(rgbOf(back)) < 0.2,
-    // The figures' own colour, moved towards the text's until it stands out from this background.
-    colour(name) {
-      if (mixed[name]) return mixed[name];
-      const ground = rgbOf(back), far = this.dark ? 255 : 0;
-      let rgb = rgbOf(COLOURS[name] ?? name);
-      for (let i = 0; i < 20 && contrast(rgb, ground) < 3; i++) rgb = rgb.map((c) => c + 0.1 * (far - c));
-      return (mixed[name] = `rgb(${rgb.map(Math.round).join(",")})`);
-    },
-  };
-};
-
-// ---- drawing
-
-// Round numbers between low and high, about `count` of them.
-const ticks = (low, high, count) => {
-  if (count < 0) return [];
-  const rough = (high - low) / Math.max(count, 1) || 1, power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * [1, 2, 5, 10].find((each) => each * power >= rough * 0.999);
-  const found = [];
-  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-6; i++) found.push(i * step);
-  return found;
-};
-
-const shortly = (value) =>
-  Math.abs(value) >= 10000 ? `${Number((value / 1000).toPrecision(3))}k` : String(Number(value.toPrecision(6)));
-
-// Axes in the box {x, y, w, h} of a canvas; returns the two scales [across, up].
-const axes = (c, t, box, [x0, x1], [y0, y1], { xlabel = "", ylabel = "", xticks = 4, yticks = 3 } = {}) => {
-  const across = (value) => box.x + ((value - x0) / (x1 - x0 || 1)) * box.w;
-  const up = (value) => box.y + box.h - ((value - y0) / (y1 - y0 || 1)) * box.h;
-  Object.assign(c, { strokeStyle: t.line, fillStyle: t.text, lineWidth: 1, font: "11px system-ui, sans-serif" });
-  c.setLineDash([]);
-  c.strokeRect(box.x + 0.5, box.y + 0.5, box.w, box.h);
-  Object.assign(c, { textAlign: "center", textBaseline: "top" });
-  for (const value of ticks(x0, x1, xticks)) c.fillText(shortly(value), across(value), box.y + box.h + 4);
-  c.fillText(xlabel, box.x + box.w / 2, box.y + box.h + 18);
-  Object.assign(c, { textAlign: "right", textBaseline: "middle" });
-  for (const value of ticks(y0, y1, yticks)) c.fillText(shortly(value), box.x - 4, up(value));
-  Object.assign(c, { textAlign: "left", textBaseline: "bottom" });
-  c.fillText(ylabel, box.x, box.y - 3);
-  return [across, up];
-};
-
-const path = (c, points, colour, { dash = [], width = 1.6, alpha = 1 } = {}) => {
-  c.save();
-  Object.assign(c, { strokeStyle: colour, lineWidth: width, globalAlpha: alpha });
-  c.setLineDash(dash);
-  c.beginPath();
-  points.forEach(([x, y], i) => (i ? c.lineTo(x, y) : c.moveTo(x, y)));
-  c.stroke();
-  c.restore();
-};
 
 // Trace lines x, y, x, y ... in pixels of a picture (W, H) that fills the box [left, top, width, height] of a canvas.
 const trace = (c, lines, [W, H], [left, top, width, height]) => {
@@ -114,15 +20,6 @@ const trace = (c, lines, [W, H], [left, top, width, height]) => {
     c.moveTo(...at(i));
     c.lineTo(...at(i + 2));
   }
-};
-
-const extent = (values) => {
-  let low = Infinity, high = -Infinity;
-  for (const value of values) {
-    if (value < low) low = value;
-    if (value > high) high = value;
-  }
-  return [low, high];
 };
 
 // ---- the view
@@ -149,32 +46,9 @@ const view = (build) => ({
 
     // A canvas that fills its width; `paint(context, width, height, theme)` returns what it shows, in words.
     v.canvas = (height, paint, properties = {}) => {
-      const node = make("canvas", { role: "img", ...properties }), context = node.getContext("2d");
-      const tall = typeof height === "function" ? height : () => height;
-      const draw = () => {
-        const wide = node.wide;
-        if (!wide) return;
-        const high = tall(wide), dense = window.devicePixelRatio || 1;
-        const [w, h] = [Math.round(wide * dense), Math.round(high * dense)];
-        if (node.width !== w || node.height !== h) {
-          Object.assign(node, { width: w, height: h });
-          node.style.height = `${high}px`;
-        }
-        context.setTransform(dense, 0, 0, dense, 0, 0);
-        context.clearRect(0, 0, wide, high);
-        const label = paint(context, wide, high, v.theme);
-        if (label) node.setAttribute("aria-label", label);
-      };
-      const sized = new ResizeObserver(([entry]) => {
-        const wide = Math.floor(entry.contentRect.width);
-        if (wide === node.wide) return;
-        node.wide = wide;
-        draw();
-      });
-      sized.observe(node);
-      v.ended.addEventListener("abort", () => sized.disconnect());
-      drawings.push(draw);
-      node.draw = draw;
+      const node = make("canvas", { role: "img", ...properties });
+      fitted(node, typeof height === "function" ? height : () => height, (c, w, h) => paint(c, w, h, v.theme), v.ended);
+      drawings.push(node.draw);
       return node;
     };
 

@@ -1,7 +1,6 @@
 """What every view shares: an anywidget with a caption, a still picture, actions and an exported page."""
 
 import contextlib
-import json
 import threading
 from pathlib import Path
 
@@ -12,17 +11,15 @@ import traitlets as tr
 from anogan_lib import pictures
 from anogan_lib.checks import printable
 from anogan_lib.datasets.base import Split, as_split, check_fit
+from anogan_lib.pictures.style import drawing_script
 from anogan_lib.widgets import export
 
 FOLDER = Path(__file__).parent
-PATTERNS = {"-": [], "--": [6, 4], "-.": [8, 3, 2, 3], ":": [2, 3]}  # matplotlib's line styles on a canvas, in pixels
 
 
 def script(name: str) -> str:
-    """Return the module of one view: the colours and dashes of the figures, base.js, and the view's own file."""
-    dashes = {what: PATTERNS[style] for what, style in pictures.DASHES.items()}
-    shared = f"const COLOURS = {json.dumps(pictures.COLOURS)};\nconst DASHES = {json.dumps(dashes)};\n"
-    return shared + "\n".join((FOLDER / each).read_text(encoding="utf-8") for each in ("base.js", name))
+    """Return the module of one view: what all drawings share, base.js, and the view's own file."""
+    return "\n".join([drawing_script(), *((FOLDER / each).read_text(encoding="utf-8") for each in ("base.js", name))])
 
 
 class View(anywidget.AnyWidget):
