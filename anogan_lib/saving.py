@@ -42,7 +42,11 @@ def write(detector, folder: Path, card: dict) -> None:
     """
     new = folder / ".unfinished"
     shutil.rmtree(new, ignore_errors=True)
-    _write_files(detector, new, card)
+    try:
+        _write_files(detector, new, card)
+    except OSError as error:
+        shutil.rmtree(new, ignore_errors=True)  # what was written of it fills the disk
+        raise OSError(error.errno, error.strerror or str(error), error.filename or str(folder)) from None
     settle(folder)
     os.rename(new, folder / COMPLETE)
     settle(folder)
@@ -285,8 +289,10 @@ def write_text(path, text: str) -> None:
     """
     path, text = Path(path), text.encode(errors="backslashreplace")  # names may hold bytes that are no UTF-8
     if path.exists() and not path.is_file():
-        with path.open("wb") as stream:
-            stream.write(text)
+        try:
+            path.write_bytes(text)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from None
         return
     path = Path(os.path.realpath(path))
     if path.is_symlink():

@@ -38,15 +38,18 @@ class Table:
         self.path, self.append, self.file = Path(path), append, None
 
     def write(self, some: list[dict]) -> None:
-        if self.file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            mode = "a" if self.append else "w"
-            self.file = self.path.open(mode, newline="", encoding="utf-8", errors="surrogateescape")
-            if not self.append:
-                csv.writer(self.file).writerow(COLUMNS)
-        texts = [{name: _harmless(row[name]) for name in TEXTS} for row in some]
-        csv.DictWriter(self.file, COLUMNS).writerows(row | text for row, text in zip(some, texts, strict=True))
-        self.file.flush()
+        try:
+            if self.file is None:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                mode = "a" if self.append else "w"
+                self.file = self.path.open(mode, newline="", encoding="utf-8", errors="surrogateescape")
+                if not self.append:
+                    csv.writer(self.file).writerow(COLUMNS)
+            texts = [{name: _harmless(row[name]) for name in TEXTS} for row in some]
+            csv.DictWriter(self.file, COLUMNS).writerows(row | text for row, text in zip(some, texts, strict=True))
+            self.file.flush()
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
 
     def close(self) -> None:
         if self.file is not None:

@@ -1,6 +1,9 @@
 """Checkpoints: an interrupted training goes on where it stopped, and ends as it would have without the interruption."""
 
 import json
+import math
+import shutil
+import tempfile
 from pathlib import Path
 
 import tensorflow as tf
@@ -27,6 +30,8 @@ class Checkpoints:
 
     def __init__(self, folder, settings: dict, **state):
         self.folder, self.settings = Path(folder), json.loads(json.dumps(settings))
+        variables = [v for each in state.values() for v in getattr(each, "variables", [each])]
+        self.bytes = sum(4 * math.prod(v.shape) for v in variables)
         self.manager = tf.train.CheckpointManager(tf.train.Checkpoint(**state), str(folder), max_to_keep=2)
 
     def restore(self) -> History | None:
@@ -35,6 +40,7 @@ class Checkpoints:
         Raises:
             ValueError: the checkpoint was made with other settings, or cannot be read.
         """
+        self._check_room()
         latest = self.manager.latest_checkpoint
         unreadable = f"The checkpoint in {self.folder} cannot be read: choose another folder, or delete this one."
         if not latest:
@@ -57,13 +63,25 @@ class Checkpoints:
             raise ValueError(unreadable) from None
         return history
 
+    def _check_room(self) -> None:
+        """Raise OSError now, not after hours, if the folder cannot be written to or has too little room."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self.folder):
+            pass
+        needed = 3 * self.bytes  # while one is written, two are kept
+        if (free := shutil.disk_usage(self.folder).free) < needed:
+            raise OSError(f"{self.folder} has {free / 1e6:.0f} MB left, and checkpoints need {needed / 1e6:.0f} MB.")
+
     def save(self, history: History) -> None:
-        """Write a checkpoint. Raises OSError where the folder cannot be written to."""
+        """Write a checkpoint. Raises OSError where that fails; the last one is then kept."""
         # The history is written first: TensorFlow lists a checkpoint only once it is whole.
         upcoming = self.folder / f"ckpt-{int(self.manager.checkpoint.save_counter) + 1}.json"
         self.folder.mkdir(parents=True, exist_ok=True)
-        upcoming.write_text(json.dumps({"settings": self.settings, "history": history}), encoding="utf-8")
         try:
+            upcoming.write_text(json.dumps({"settings": self.settings, "history": history}), encoding="utf-8")
             self.manager.save()
-        except tf.errors.OpError as error:
-            raise OSError(f"Cannot write a checkpoint into {self.folder}: {error.message}") from None
+        except (OSError, tf.errors.OpError) as error:
+            for part in self.folder.glob(f"{upcoming.stem}[._]*"):  # what was written of it fills the disk
+                shutil.rmtree(part) if part.is_dir() else part.unlink()
+            reason = getattr(error, "message", None) or error.strerror
+            raise OSError(f"Cannot write a checkpoint into {self.folder}: {reason}. The last one is kept.") from None
