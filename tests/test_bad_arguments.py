@@ -75,6 +75,20 @@ def test_a_number_of_samples(count, gan):
     refused(lambda: gan.sample(2, seed=-1 if count == 0 else count), "seed") if count not in (10**9,) else None
 
 
+ENCODER = {
+    "epochs": [0, -1, 1.5, NAN, "3", True, 10**7],
+    "batch_size": [0, -1, 2.5, NAN, "3", True, None],
+    "kappa": [-1, NAN, INF, "1", True],
+    "learning_rate": [0, -1, NAN, INF, "x", 2],
+}
+
+
+@pytest.mark.parametrize("name, value", [(name, value) for name, values in ENCODER.items() for value in values])
+def test_an_option_of_the_encoders_training(name, value, detector):
+    refused(lambda: detector.fit_encoder(images(), **{name: value}), name)
+    assert detector.encoder is None
+
+
 CONSTRUCTOR = {
     "recipe": ["worst", None, [], {}],
     "lam": [-0.1, 1.1, NAN, INF, "0.1", True],

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import pytest
 
-from anogan_lib import AnoGAN, saving
+from anogan_lib import DCGAN, AnoGAN, RpGAN, saving
 
 FORMAT_2 = Path(__file__).parent / "format2"
 SECONDS, MEGABYTES = 2.0, 300
@@ -469,13 +469,12 @@ def test_no_file_outside_the_folder_is_touched(base, tmp_path):
     assert (folder / "victim").read_text() == (tmp_path / "below" / "victim").read_text() == "kept"
 
 
-@pytest.mark.parametrize("normalisation", ["batch", "layer", "spectral"])
-def test_every_network_is_read_again(normalisation, tmp_path):
-    from anogan_lib import DCGAN
-
-    gan = DCGAN((20, 33, 3), latent_dim=3, width=3, normalisation=normalisation)
+@pytest.mark.parametrize("kind, normalisation", [(DCGAN, "batch"), (DCGAN, "layer"), (DCGAN, "spectral"), (RpGAN, "")])
+def test_every_network_is_read_again(kind, normalisation, tmp_path):
+    gan = kind((20, 33, 3), latent_dim=3, width=3, normalisation=normalisation)
     gan.save(tmp_path)
     loaded = DCGAN.load(tmp_path)
+    assert type(loaded) is kind
     for a, b in ((gan.averaged, loaded.averaged), (gan.discriminator, loaded.discriminator)):
         for one, other in zip(a.get_weights(), b.get_weights(), strict=True):
             np.testing.assert_array_equal(one, other)

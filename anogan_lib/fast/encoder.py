@@ -26,9 +26,10 @@ import tensorflow as tf
 from keras import layers
 from tqdm.auto import tqdm
 
+from anogan_lib.checks import number, whole
 from anogan_lib.datasets.base import Split, as_split, iterate_batches, sample_images, steps_from
 from anogan_lib.fast.rpgan import Standardise, units_of
-from anogan_lib.paper.dcgan import DCGAN, move_average
+from anogan_lib.paper.dcgan import DCGAN, MOST_EPOCHS, move_average
 from anogan_lib.paper.networks import block_channels, downsampling, feature_extractor
 from anogan_lib.paper.prior import onto_prior
 from anogan_lib.paper.search import Search
@@ -134,7 +135,13 @@ def train_encoder(
         each 50 steps, and `left`, the share of the validation images' variance that E and G then left unexplained.
     """
     recipe, split = (ADAPTED if adapt else PUBLISHED), as_split(images)
-    batch_size = min(batch_size, len(split))
+    batch_size = min(whole("batch_size", batch_size, 1), len(split))
+    if epochs is not None:
+        whole("epochs", epochs, 1, MOST_EPOCHS)
+    if kappa is not None:
+        number("kappa", kappa, 0)
+    if learning_rate is not None:
+        number("learning_rate", learning_rate, 0, 1, above=True)
     per_epoch = len(split) // batch_size
     if epochs is None:
         done = int(gan.steps_done) or gan.default_steps
