@@ -10,7 +10,7 @@ import importlib
 import os
 import sys
 
-_HOMES = {"AnoGAN": "detector", "DCGAN": "paper.dcgan", "RpGAN": "fast.rpgan"}
+_HOMES = {"AnoGAN": "detector", "DCGAN": "fast.rpgan", "RpGAN": "fast.rpgan"}  # DCGAN.load has to know RpGAN
 __all__ = ["DCGAN", "AnoGAN", "RpGAN", "datasets"]
 __version__ = "0.2.0"
 

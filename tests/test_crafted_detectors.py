@@ -478,3 +478,11 @@ def test_every_network_is_read_again(kind, normalisation, tmp_path):
     for a, b in ((gan.averaged, loaded.averaged), (gan.discriminator, loaded.discriminator)):
         for one, other in zip(a.get_weights(), b.get_weights(), strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+def test_a_dcgan_is_read_whatever_its_kind(tmp_path):
+    """Also in a process that has not heard of that kind yet."""
+    RpGAN((16, 16, 1), latent_dim=2, width=2).save(tmp_path)
+    code = "import sys; from anogan_lib import DCGAN; print(type(DCGAN.load(sys.argv[1])).__name__)"
+    said = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    assert said.stdout.strip() == "RpGAN", said.stderr
