@@ -34,9 +34,9 @@ TRY = """({ about, weights, product, images, z, aim, steps }) => {
 
 @pytest.fixture(scope="module")
 def page(chromium):
-    """A page that holds search.js alone."""
+    """A page that holds networks.js and search.js alone."""
     page = chromium.new_page()
-    script = (live_page.FOLDER / "search.js").read_text(encoding="utf-8")
+    script = "\n".join((live_page.FOLDER / name).read_text(encoding="utf-8") for name in ("networks.js", "search.js"))
     script += "\nObject.assign(window, { makeSearch, bytesOf, halves, pValue });"
     page.add_script_tag(content=script, type="module")
     page.wait_for_function("Boolean(window.pValue)")

@@ -2,9 +2,9 @@
 
 >>> pictures.live(detector, "live.html")
 
-`layers.py` lists the layers of G, f and E; `search.js` computes with them what `paper/search.py` does; `page.html`,
-`page.css` and `page.js` are what a person sees. Verdicts in the page come from normal images that were searched here,
-from the same start and with the same steps.
+`layers.py` lists the layers of G, f and E, and `networks.js` computes them; `search.js` does what `paper/search.py`
+does; `page.html`, `page.css`, `easel.js` and `page.js` are what a person sees. Verdicts in the page come from normal
+images that were searched here, from the same start and with the same steps.
 """
 
 import base64
@@ -50,7 +50,7 @@ def live(detector, path, data: AnomalyDataset | None = None, progress: bool = Fa
     data = own_data(detector, data)
     state = _search(detector) | _calibration(detector, data.calibration, progress) | {"examples": _examples(data)}
     state |= {"product": _base64((FOLDER / "product.wasm").read_bytes()), "name": data.name}
-    page, style, *scripts = map(_text, ("page.html", "page.css", "search.js", "page.js"))
+    page, style, *scripts = map(_text, ("page.html", "page.css", "networks.js", "search.js", "easel.js", "page.js"))
     script = "\n".join([drawing_script(), *scripts])
     content = Template(page).substitute(
         title=escape(f"AnoGAN live: {data.name}"),
