@@ -6,7 +6,7 @@ NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help install lab demo test test-browser bench mutations lint notebooks student slides pictures view-pictures quality weights
+.PHONY: help install lab demo test test-browser bench bench-training mutations lint notebooks student slides pictures view-pictures quality weights
 
 help:
 	@echo "make install    the environment alone (.venv)"
@@ -15,6 +15,7 @@ help:
 	@echo "make test       every test, the notebooks among them"
 	@echo "make test-browser  the report, the live page and the interactive views in a real browser (needs Chromium on the machine)"
 	@echo "make bench      speed of the search beside the textbook loop (half an hour); results/bench/speed.json"
+	@echo "make bench-training  quality against minutes of training (hours; goes on where it was stopped); tests/benchmarks/training.json"
 	@echo "make mutations  puts six faults into a copy of the library: a notebook has to notice each (TURN=n tries two)"
 	@echo "make lint       style of code and notebooks, and the order of imports"
 	@echo "make notebooks  runs the notebooks again and keeps their outputs"
@@ -54,6 +55,9 @@ $(BROWSER_STAMP): $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.speed
+
+bench-training: $(STAMP)
+	$(BIN)/python -m tests.benchmarks.training
 
 mutations: $(STAMP)
 	$(BIN)/python -m tests.mutations $(if $(TURN),--turn $(TURN))

@@ -12,7 +12,8 @@ Four ideas are added here, and each can be left out:
 - `validation`: training ends when held-back normal images are explained no better, since from then on E and G learn the
   training images by heart.
 - `moved`: E also learns from mirrored and slightly shifted images. That helps where such images are as normal as the
-  others. Without a word, both are tried, and the one that explains held-back images better is kept.
+  others: where held-back images are explained about as well once they are moved. There both are tried, and the training
+  that explains held-back images better is kept.
 """
 
 import time
@@ -54,7 +55,8 @@ AVERAGE = 0.98  # decay of the averaged weights, which are the ones that are use
 EVERY, PATIENCE, GAIN = 50, 4, 0.02  # steps between looks at validation images; looks that leave 2 % less at least
 MOST_VALIDATION = 256  # images looked at
 SMALL_SHIFT = 32  # images are moved by up to 1/32 of their side
-TIE = 1.05  # mirrored and shifted images are taken where they leave at most so many times the residual
+ALIKE = 1.2  # mirrored and shifted images are as normal as others where they leave at most so many times the residual,
+TIE = 1.05  # and are learned from where this leaves at most so many times what is left without
 
 
 def build_encoder(image_shape=(64, 64, 3), latent_dim: int = 64, width: int = 32, standardised=False) -> keras.Model:
@@ -150,17 +152,22 @@ def train_encoder(
     if validation is not None:
         validation = sample_images(validation, MOST_VALIDATION, gan.settings.seed)
     kappa = recipe.kappa if kappa is None else kappa
-    tries = (False, True) if moved is None and validation is not None else (bool(moved),)
-    trained = []
-    for each in tries:
-        training = EncoderTraining(
-            gan, adapt, patches, each, epochs * per_epoch, kappa, learning_rate or recipe.learning_rate
-        )
-        training.run(split, batch_size, validation, checkpoint_dir and Path(checkpoint_dir) / f"moved-{each}", verbose)
-        trained.append(training)
-    chosen = trained[-1]
-    if len(trained) == 2 and min(chosen.history["left"]) > TIE * min(trained[0].history["left"]):
-        chosen = trained[0]
+    options = epochs * per_epoch, kappa, learning_rate or recipe.learning_rate
+
+    def trained(moved: bool) -> EncoderTraining:
+        training, folder = EncoderTraining(gan, adapt, patches, moved, *options), f"moved-{moved}"
+        training.run(split, batch_size, validation, checkpoint_dir and Path(checkpoint_dir) / folder, verbose)
+        return training
+
+    chosen = trained(bool(moved))
+    if (
+        moved is None
+        and validation is not None
+        and chosen.left_of_moved(validation) < ALIKE * min(chosen.history["left"])
+    ):
+        other = trained(True)
+        if min(other.history["left"]) < TIE * min(chosen.history["left"]):
+            chosen = other
     generator = chosen.best.get("generator", gan.averaged)
     generator.trainable = False
     return chosen.best["encoder"], generator, chosen.history
@@ -193,10 +200,10 @@ class EncoderTraining:
     def loss(self, x):
         """The loss of one batch of normal images (N, H, W, C), scalar."""
         s = self.gan.settings
-        if s.flips or self.moved:
-            x = flip(x, self._seed(6))
         if self.moved:
-            x = translate(x, self._seed(7), SMALL_SHIFT)
+            x = self._move(x)
+        elif s.flips:
+            x = flip(x, self._seed(6))
         seen = patch(x, self._seed(8)) if self.patches else x
         z = onto_prior(self.learning["encoder"](seen, training=True), s.prior)
         y = self.learning.get("generator", self.gan.averaged)(z, training=self.adapt)
@@ -249,15 +256,20 @@ class EncoderTraining:
         if not np.isfinite(self.history["loss"][-1]):
             raise ValueError("The training of the encoder diverged; a smaller learning_rate may help.")
         if validation is not None:
-            generator = self.averaged.get("generator", self.gan.averaged)
-            left, before = (
-                unexplained(self.averaged["encoder"], generator, self.gan.prior, validation),
-                self.history["left"],
-            )
-            before.append(left)
-            if left > min(before):
+            self.history["left"].append(self._left(self.averaged, validation))
+            if self.history["left"][-1] > min(self.history["left"]):
                 return
         copy(self.averaged, self.best)
+
+    def left_of_moved(self, validation: np.ndarray) -> float:
+        """Return the share of mirrored and shifted validation images that the best networks leave unexplained."""
+        return self._left(self.best, self._move(tf.convert_to_tensor(validation)).numpy())
+
+    def _left(self, networks: dict, images: np.ndarray) -> float:
+        return unexplained(networks["encoder"], networks.get("generator", self.gan.averaged), self.gan.prior, images)
+
+    def _move(self, x):
+        return translate(flip(x, self._seed(6)), self._seed(7), SMALL_SHIFT)
 
     def _explains_no_better(self) -> bool:
         left = self.history["left"]

@@ -14,6 +14,11 @@ LEAST_DIVERSITY = 0.6  # below it, G repeats itself
 CHECKPOINT_SECONDS = 60.0  # where epochs are long, each is followed by a checkpoint
 
 
+def empty_history() -> History:
+    """Return the history of a training that has not begun."""
+    return History({name: [] for name in (*FIGURES, "seconds")})
+
+
 class Progress:
     """What `DCGAN.train` keeps and shows while it trains; its arguments are those of `train`.
 
@@ -32,7 +37,7 @@ class Progress:
         self.on_epoch, self.on_step = on_epoch, on_step
         self.history = checkpoints.restore() if checkpoints else None
         if self.history is None:
-            self.history = History({name: [] for name in (*FIGURES, "seconds")})
+            self.history = empty_history()
         done = int(gan.epochs_done)
         self.epochs = range(done, epochs if checkpoints else done + epochs)
         self.bar = tqdm(total=self.epochs.stop, initial=done, desc="training", unit="epoch", disable=not verbose)

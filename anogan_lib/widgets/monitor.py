@@ -12,8 +12,9 @@ from anogan_lib import pictures
 from anogan_lib.checks import whole
 from anogan_lib.datasets.base import as_split
 from anogan_lib.datasets.images import to_uint8
-from anogan_lib.paper import dcgan, prior
+from anogan_lib.paper import prior
 from anogan_lib.training.checkpoints import History
+from anogan_lib.training.progress import empty_history
 from anogan_lib.widgets.base import View, number, script
 from anogan_lib.widgets.sheets import sheet
 
@@ -74,7 +75,7 @@ class TrainingMonitor(View):
         self.gan, self.options = gan, {"batch_size": batch_size, "on_epoch": on_epoch}
         self.images = as_split(train_images)
         self.steps_an_epoch = max(1, len(self.images) // min(batch_size, len(self.images)))
-        default = max(1, dcgan.DEFAULT_STEPS // self.steps_an_epoch)
+        default = max(1, gan.default_steps // self.steps_an_epoch)
         self.epochs = default if epochs is None else whole("epochs", epochs, 1)
         judged = [as_split(each)[:JUDGED].images for each in (self.images, held_back) if each is not None]
         z = prior.draw(SAMPLES, gan.latent_dim, gan.prior, (0, 0))  # those of gan.sample(8, seed=0)
@@ -86,7 +87,7 @@ class TrainingMonitor(View):
             return drawn, [tf.reduce_mean(tf.cast(each, tf.float32)) for each in called_real]
 
         self._look_at = look
-        self.history = History(d_loss=[], g_loss=[], d_real=[], d_fake=[], seconds=[])
+        self.history = empty_history()
         self.cost, self._error, self._halt = 0.0, None, threading.Event()
         self._steps, self._logs, self._spent, self._began = 0, [], 0.0, None  # `_began`: when the clock was started
         self._over = None  # the event that the thread has ended
