@@ -15,6 +15,7 @@ LAMS = tuple(np.linspace(0, 1, 11).round(1).tolist())
 FIGURES = ("auroc", "auroc_interval", "average_precision", "average_precision_interval", "f1", "confusion", "accuracy")
 FIGURES += ("trivial_accuracy", "false_alarm_rate", "false_alarm_interval", "hit_rate", "hit_rate_interval")
 FIGURES += ("hit_rate_by_kind", "pixel_auroc", "pro", "threshold", "threshold_description", "baselines", "left_out")
+FIGURES += ("cautions",)
 OF_IMAGES = ("scores", "labels", "verdicts", "p_values", "kinds", "names", "residual", "discrimination")  # (N,) each
 
 Interval = tuple[float, float]
@@ -103,6 +104,24 @@ class Evaluation:
         text = json.dumps(values, default=methodcaller("tolist"))  # NumPy's arrays and numbers become Python's
         return json.loads(text, parse_constant=lambda _: None)
 
+    @property
+    def cautions(self) -> list[str]:
+        """What a reader must know first, a sentence each: a baseline that is ahead, false alarms beyond the promise."""
+        found, promised = [], self.threshold.false_alarm_rate
+        best = max(self.baselines, key=self.baselines.get, default=None)
+        if best and self.auroc is not None and self.baselines[best] > self.auroc:
+            found.append(
+                f"A simple baseline is ahead by {self.baselines[best] - self.auroc:.3f}: {best} has an AUROC of "
+                f"{self.baselines[best]:.3f}, the detector {self.auroc:.3f}."
+            )
+        if promised and self.normal and self.false_alarm_interval[0] > promised:
+            found.append(
+                f"{100 * self.false_alarm_rate:.0f} % of the normal images are called anomalous, where "
+                f"{100 * promised:.3g} % was asked for: they are probably not like those that the detector was "
+                "calibrated on (another camera, part, place or day). Calibrate on images like these."
+            )
+        return found
+
     def rows(self) -> list[tuple[str, float, Interval | None, str]]:
         """List each figure that is not None: its name, value, interval, and what to compare it with."""
         share, c = self.anomalous / len(self.labels), self.confusion
@@ -125,7 +144,7 @@ class Evaluation:
 
     def table(self) -> str:
         """Write the short table: each figure beside what to compare it with."""
-        lines = [f"{len(self.labels)} images: {self.normal} normal, {self.anomalous} anomalous"]
+        lines = [*self.cautions, f"{len(self.labels)} images: {self.normal} normal, {self.anomalous} anomalous"]
         if self.left_out:
             lines.append(f"{self.left_out} images left out: the detector has learned from them")
         lines.append(": ".join(filter(None, [f"threshold {self.threshold:.4g}", self.threshold_description])))

@@ -30,6 +30,7 @@ KEYS = [
     "threshold_description",
     "baselines",
     "left_out",
+    "cautions",
     "scores",
     "labels",
     "verdicts",
@@ -146,6 +147,28 @@ def test_images_left_out_are_named(known):
     found = Evaluation(**known, left_out=10)
     assert str(found).splitlines()[1] == "10 images left out: the detector has learned from them"
     assert found.to_dict()["left_out"] == 10
+
+
+def test_a_baseline_that_is_ahead_and_broken_promises_come_first():
+    scores, labels = np.r_[np.linspace(0, 2, 40), np.linspace(1, 3, 20)], np.repeat([0, 1], [40, 20])
+    promise = thresholds.conformal(np.linspace(-2, 1, 99), 0.05)
+
+    def told(**options):
+        return Evaluation(scores, labels, **{"threshold": 1.9} | options)
+
+    assert told().cautions == told(baselines={"PCA": 0.6, "3-NN": 0.5}).cautions == []
+    auroc = told().auroc
+    behind = told(baselines={"PCA": auroc + 0.02, "3-NN": 0.5}, threshold=promise)
+    rival, alarms = behind.cautions
+    assert rival == (
+        f"A simple baseline is ahead by 0.020: PCA has an AUROC of {auroc + 0.02:.3f}, the detector {auroc:.3f}."
+    )
+    share = (scores[:40] > promise).mean()
+    assert share > 0.4 and alarms.startswith(
+        f"{100 * share:.0f} % of the normal images are called anomalous, where 5 % was"
+    )
+    assert behind.table().splitlines()[:2] == behind.cautions and behind.to_dict()["cautions"] == behind.cautions
+    assert told(threshold=thresholds.conformal(np.linspace(-2, 2, 99), 0.05)).cautions == [], "two of 40 may be chance"
 
 
 def test_evaluation_as_json(known):
