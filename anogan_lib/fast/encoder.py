@@ -155,7 +155,10 @@ def train_encoder(
     options = epochs * per_epoch, kappa, learning_rate or recipe.learning_rate
 
     def trained(moved: bool) -> EncoderTraining:
-        training, folder = EncoderTraining(gan, adapt, patches, moved, *options), f"moved-{moved}"
+        training = EncoderTraining(gan, adapt, patches, moved, *options)
+        folder = (
+            f"{int(gan.steps_done)}-steps-{'moved' if moved else 'plain'}"  # of a DCGAN that was not trained further
+        )
         training.run(split, batch_size, validation, checkpoint_dir and Path(checkpoint_dir) / folder, verbose)
         return training
 
