@@ -8,6 +8,7 @@
 """
 
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 
 import keras
@@ -188,9 +189,9 @@ class AnoGAN:
             def differences(images):
                 return self.scores.differences(self.invert(images))
 
-            fainter = [background.patched(normal, self.seed, min(wanted, most), each) for each in background.OPACITIES]
-            if len(fainter[0]):  # else no patch shows on these images
-                own.choose_shares(differences(normal), map(differences, fainter))
+            fainter = (background.patched(normal, self.seed, min(wanted, most), each) for each in background.OPACITIES)
+            if len(opaque := next(fainter)):  # else no patch shows on these images
+                own.choose_shares(differences(normal), map(differences, chain([opaque], fainter)))
         found = self.invert(split)
         self.scores.learn(found.losses)
         if self.steps and own.weights(self.lam) != self.weights:

@@ -257,6 +257,12 @@ def _renamed(name: str) -> str:
     return name.replace("near_discrimination", "fine_discrimination")
 
 
+def as_learned(detector) -> dict:
+    """Return the options of `datasets.load` with which images are read as the detector has learned them."""
+    *size, channels = detector.image_shape
+    return {"size": tuple(size), "channels": channels, "value_range": detector.value_range}
+
+
 def own_data(detector, data=None):
     """Return the data set that a detector was made from: `data`, or what its card names.
 
@@ -270,8 +276,7 @@ def own_data(detector, data=None):
         raise ValueError("The detector does not say which images it was calibrated on: give its data set.")
     if data is None:
         try:
-            like = {"normal": detector.card.get("normal"), "value_range": detector.value_range}
-            data = datasets.load(spec, size=detector.image_shape[:2], channels=detector.image_shape[2], **like)
+            data = datasets.load(spec, normal=detector.card.get("normal"), **as_learned(detector))
         except (ValueError, OSError) as error:
             raise ValueError(f"The detector's own images are needed, and {spec} cannot be loaded: {error}") from None
     if data.calibration.digests() != list(wanted.values()):

@@ -266,12 +266,6 @@ def _calibrate_again(detector) -> None:
     files.complain(f"note: {done}.")
 
 
-def _as_learned(detector) -> dict:
-    """Return the options of `datasets.load` with which images are read as the detector has learned them."""
-    size, channels = detector.image_shape[:2], detector.image_shape[2]
-    return {"size": size, "channels": channels, "value_range": detector.value_range}
-
-
 def _data_to_test(detector, spec: str, normal: str | None) -> tuple[AnomalyDataset | Split, int]:
     """Load all labelled images of a data set, and leave out those that the detector has learned from.
 
@@ -280,8 +274,8 @@ def _data_to_test(detector, spec: str, normal: str | None) -> tuple[AnomalyDatas
         how many images were left out.
     """
     if not detector.split_digests:  # saved by an earlier version, which kept no record
-        return datasets.load(spec, normal=normal, **_as_learned(detector)), 0
-    images = datasets.labelled_folder(spec, normal=normal, **_as_learned(detector))
+        return datasets.load(spec, normal=normal, **saving.as_learned(detector)), 0
+    images = datasets.labelled_folder(spec, normal=normal, **saving.as_learned(detector))
     unseen, digests = detector.unseen(images), images.digests()
     if not len(unseen):
         raise ValueError(f"The detector has learned from every image of {spec}: evaluate it on others.")

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from anogan_lib.checks import printable
 from anogan_lib.datasets.folders import is_normal
-from anogan_lib.datasets.images import has_frames, opened, read_image, walk
+from anogan_lib.datasets.images import has_frames, opened, shaped, walk
 from anogan_lib.datasets.masks import separate
 
 BATCH = 64  # images that are read, scored and written together
@@ -89,7 +89,7 @@ def read_batches(files: list, image_shape, value_range=None) -> Iterator[tuple[l
             with opened(file[0]) as image:
                 if has_frames(image):
                     complain(f"note: {file[0]}: the first of several frames is read.")
-            return read_image(file[0], image_shape, value_range)
+                return shaped(image, file[0], image_shape, value_range)
         except (OSError, ValueError) as error:
             return error
 

@@ -150,20 +150,25 @@ def read_image(
     antialiased. Raises ValueError, which names the file, if it is no image or a broken one, or its range is unknown:
     only 16 bits are taken for 0 to 65535.
     """
-    height, width, channels = image_shape
     with opened(path) as image:
-        pixels = decode(image)
-        if isinstance(pixels, np.ndarray):
-            pixels = _scaled(path, pixels, value_range)
-            if pixels.ndim == 3 and channels == 1:
-                pixels = pixels @ np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as in Pillow
-            planes = [Image.fromarray(plane) for plane in np.moveaxis(np.atleast_3d(pixels), 2, 0)]
-        else:
-            planes = [pixels.convert("L" if channels == 1 else "RGB")]
-        if planes[0].size != (width, height):
-            planes = [plane.resize((width, height), Image.Resampling.BICUBIC) for plane in planes]
-        pixels = np.clip(np.dstack([np.asarray(plane, np.float32) for plane in planes]), 0, 255)
-        return from_uint8(np.broadcast_to(pixels, (height, width, channels)))
+        return shaped(image, path, image_shape, value_range)
+
+
+def shaped(image: Image.Image | np.ndarray, path, image_shape, value_range=None) -> np.ndarray:
+    """Turn what `opened` gives into (H, W, C) float32 in [-1, 1], as `read_image` says."""
+    height, width, channels = image_shape
+    pixels = decode(image)
+    if isinstance(pixels, np.ndarray):
+        pixels = _scaled(path, pixels, value_range)
+        if pixels.ndim == 3 and channels == 1:
+            pixels = pixels @ np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as in Pillow
+        planes = [Image.fromarray(plane) for plane in np.moveaxis(np.atleast_3d(pixels), 2, 0)]
+    else:
+        planes = [pixels.convert("L" if channels == 1 else "RGB")]
+    if planes[0].size != (width, height):
+        planes = [plane.resize((width, height), Image.Resampling.BICUBIC) for plane in planes]
+    pixels = np.clip(np.dstack([np.asarray(plane, np.float32) for plane in planes]), 0, 255)
+    return from_uint8(np.broadcast_to(pixels, (height, width, channels)))
 
 
 def _scaled(path, values: np.ndarray, value_range) -> np.ndarray:
@@ -175,7 +180,7 @@ def _scaled(path, values: np.ndarray, value_range) -> np.ndarray:
     outside = np.mean((values < low) | (values > high))
     if outside > CLIPPED:
         of = f"the range {low:g} to {high:g} of the training images"
-        warnings.warn(f"{path}: {outside:.0%} of its values lie outside {of} and are clipped.", stacklevel=3)
+        warnings.warn(f"{path}: {outside:.0%} of its values lie outside {of} and are clipped.", stacklevel=4)
     return ((np.clip(values, low, high) - low) * (255 / (high - low))).astype(np.float32)
 
 

@@ -37,7 +37,7 @@ from anogan_lib.paper.search import Search
 from anogan_lib.training.augmentation import flip, patch, translate
 from anogan_lib.training.checkpoints import Checkpoints, History
 from anogan_lib.training.progress import CHECKPOINT_SECONDS
-from anogan_lib.training.reproducible import seeded
+from anogan_lib.training.reproducible import seeded, step_seed
 from anogan_lib.training.settings import check_image_shape
 
 
@@ -156,9 +156,8 @@ def train_encoder(
 
     def trained(moved: bool) -> EncoderTraining:
         training = EncoderTraining(gan, adapt, patches, moved, *options)
-        folder = (
-            f"{int(gan.steps_done)}-steps-{'moved' if moved else 'plain'}"  # of a DCGAN that was not trained further
-        )
+        # A checkpoint belongs to a DCGAN of so many steps: one that was trained further begins anew.
+        folder = f"{int(gan.steps_done)}-steps-{'moved' if moved else 'plain'}"
         training.run(split, batch_size, validation, checkpoint_dir and Path(checkpoint_dir) / folder, verbose)
         return training
 
@@ -300,7 +299,7 @@ class EncoderTraining:
         return Checkpoints(folder, settings, **networks, optimizer=self.optimizer, steps_done=self.steps_done)
 
     def _seed(self, purpose: int):
-        return tf.stack([tf.constant(self.gan.settings.seed * 64 + purpose, tf.int64), self.steps_done])
+        return step_seed(self.gan.settings.seed, purpose, self.steps_done)
 
 
 def copy(networks: dict[str, keras.Model], into: dict[str, keras.Model]) -> None:

@@ -18,7 +18,7 @@ from anogan_lib.paper.prior import draw
 from anogan_lib.training.augmentation import differentiable, flip
 from anogan_lib.training.checkpoints import Checkpoints, History
 from anogan_lib.training.progress import Progress
-from anogan_lib.training.reproducible import load_dcgan, save_dcgan, seeded
+from anogan_lib.training.reproducible import load_dcgan, save_dcgan, seeded, step_seed
 from anogan_lib.training.settings import Settings
 
 MOST_EPOCHS, MOST_SAMPLES = 10**6, 10**4
@@ -182,7 +182,7 @@ class DCGAN:
 
     def _seed(self, purpose: int):
         """A seed for each purpose (0, 4: z; 1: flips; 2, 3, 5: augmentation) in each step, however training began."""
-        return tf.stack([tf.constant(self.settings.seed * 64 + purpose, tf.int64), self.steps_done])
+        return step_seed(self.settings.seed, purpose, self.steps_done)
 
     def _checkpoints(self, folder) -> Checkpoints:
         names = ("generator", "averaged", "discriminator", "d_optimizer", "g_optimizer", "steps_done", "epochs_done")

@@ -67,14 +67,14 @@ class Local(Standardised):
         def measure(differences):
             return np.asarray(largest(differences))
 
-        whole = dict(self.backgrounds)
+        found_anyway, telling = set(self.backgrounds), {}
         for fainter in patched:
-            for name in list(whole):
-                self.backgrounds[name] = whole[name].choose_share(normal[name], fainter[name], measure)
-                if separation(measure(normal[name]), measure(fainter[name])) < FOUND:
-                    del whole[name]
-            if not whole:
+            telling |= {name: fainter[name] for name in found_anyway}
+            found_anyway = {n for n in found_anyway if separation(measure(normal[n]), measure(fainter[n])) >= FOUND}
+            if not found_anyway:
                 break
+        for name, differences in telling.items():
+            self.backgrounds[name] = self.backgrounds[name].choose_share(normal[name], differences, measure)
 
     def _foreground(self, name: str, differences):
         return self.backgrounds[name](differences) if name in self.backgrounds else differences

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+import tensorflow as tf
+
 from anogan_lib.checks import whole
 from anogan_lib.training.reading import check_weights, give_weights, naming, planned, read_json
 
@@ -25,6 +27,11 @@ def seeded(seed: int):
         yield
     finally:
         random.setstate(state)
+
+
+def step_seed(seed: int, purpose: int, step: tf.Variable):
+    """Return a seed for one purpose (0 to 63) in one step of a training, however it began."""
+    return tf.stack([tf.constant(seed * 64 + purpose, tf.int64), step])
 
 
 def save_dcgan(gan, folder) -> None:
