@@ -76,6 +76,11 @@ class RpSettings(Settings):
     learning_rate: float = 1e-3
     d_learning_rate: float = 1e-3
 
+    def __post_init__(self):
+        super().__post_init__()
+        if self.normalisation:
+            raise ValueError(f"D of an RpGAN has no normalisation; leave it out. Received: {self.normalisation!r}")
+
 
 class RpGAN(DCGAN):
     """Two networks that train each other on normal images, in units of these; used like `DCGAN`.
@@ -103,7 +108,7 @@ class RpGAN(DCGAN):
         s = self.settings
         image = keras.Input(s.image_shape, name="image")
         y = layers.Concatenate(name="seen")([image, Standardise(name="standardise")(image)])
-        y = downsampling(y, block_channels(s.image_shape, s.width), s.normalisation, "he_normal")
+        y = downsampling(y, block_channels(s.image_shape, s.width), initializer="he_normal")
         logit = layers.Dense(1, name="logit", dtype="float32")(layers.Flatten()(MinibatchDeviation()(y)))
         return keras.Model(image, logit, name="discriminator")
 

@@ -86,13 +86,13 @@ def test_resume_needs_a_table_of_scores(scored, tmp_path, capsys):
 
 
 def test_the_next_images_are_read_while_some_are_looked_at(photos, monkeypatch):
-    read, started = files.read_image, threading.Semaphore(0)
+    read, started = files.shaped, threading.Semaphore(0)
 
-    def told(path, *how):
+    def told(image, *how):
         started.release()
-        return read(path, *how)
+        return read(image, *how)
 
-    monkeypatch.setattr(files, "read_image", told)
+    monkeypatch.setattr(files, "shaped", told)
     batches = files.read_batches(list(files.find([str(photos)])), (16, 16, 1))
     next(batches)
     for _ in range(2 * files.BATCH):  # those of the second batch too, though nobody has asked for it

@@ -49,6 +49,11 @@ def test_generated_images_differ_as_real_ones_do(gan, images):
     assert np.abs(samples.mean(axis=0) - images.mean(axis=0)).mean() < 0.05
 
 
+def test_a_setting_that_would_do_nothing_is_refused():
+    with pytest.raises(ValueError, match="has no normalisation"):
+        RpGAN(SHAPE, normalisation="batch")
+
+
 def test_it_is_saved_and_read_as_what_it_is(gan, images, tmp_path):
     gan.save(tmp_path)
     again = DCGAN.load(tmp_path)
