@@ -1,4 +1,4 @@
-"""The exercise of notebook 07: five questions about an evaluation of one's own."""
+"""The exercise of notebook 08: five questions about an evaluation of one's own."""
 
 import numpy as np
 

@@ -41,7 +41,7 @@ def own_evaluation(weak="crack", scores=(1, 2, 3, 4, 2.5, 9, 8, 7)):
 
 
 def about(name):
-    """What comes with the answer to an exercise: for the one of notebook 07, a data set and its evaluation."""
+    """What comes with the answer to an exercise: for the one of notebook 08, a data set and its evaluation."""
     return own_evaluation() if name == "own_report" else (Stub(), NUTS) if name == "upside_down" else ()
 
 

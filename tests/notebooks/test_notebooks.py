@@ -50,7 +50,7 @@ every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: pat
 
 def test_there_is_one_for_each_step():
     numbers = [path.name[:2] for path in NOTEBOOKS]
-    assert numbers == [f"{n:02d}" for n in range(8)]
+    assert numbers == [f"{n:02d}" for n in range(9)]
 
 
 @every_notebook
@@ -80,7 +80,7 @@ def test_kept_outputs_hold_no_error_and_no_noise(path):
 
 @every_notebook
 def test_the_choices_stand_in_the_first_cell(path):
-    first, data = code(path)[0]["source"], "digits:8" if path.name.startswith("07") else "hazelnut"
+    first, data = code(path)[0]["source"], "digits:8" if path.name.startswith("08") else "hazelnut"
     assert re.search(rf'^DATA = "{data}"', first, re.MULTILINE)
     assert re.search(r'^PROFILE = "quick"', first, re.MULTILINE)
 
