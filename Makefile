@@ -91,8 +91,9 @@ view-pictures: $(STAMP) $(BROWSER_STAMP)
 
 # The ready detectors, by the commands that their cards name.
 weights: $(STAMP)
-	rm -rf weights/hazelnut weights/digits-8 weights/mnist-8
+	rm -rf weights/hazelnut weights/hazelnut-paper weights/digits-8 weights/mnist-8
 	$(BIN)/anogan train hazelnut --flips --out weights/hazelnut
+	$(BIN)/anogan train hazelnut --recipe paper --flips --out weights/hazelnut-paper
 	$(BIN)/anogan train digits:8 --out weights/digits-8
 	$(BIN)/anogan train mnist:8 --out weights/mnist-8
 

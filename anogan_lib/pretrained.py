@@ -57,3 +57,18 @@ def detector(data, profile: str = "quick", verbose: bool = True):
     made = AnoGAN(gan, recipe="best").fit(data, max(0.05, lowest + 1e-9), verbose=verbose)
     made.save(folders[-1])
     return made
+
+
+def paper(data, profile: str = "quick"):
+    """Return AnoGAN as published, recipe "paper", for a data set: a plain DCGAN and a search.
+
+    "quick" loads weights/NAME-paper. If there is none with this image shape, its DCGAN is that of `detector`.
+    """
+    from anogan_lib import AnoGAN
+
+    folder = places.root() / "weights" / f"{folder_name(data.name)}-paper"
+    if profile == "quick" and (folder / "detector.json").is_file():
+        found = AnoGAN.load(folder)
+        if found.image_shape == data.image_shape:
+            return found
+    return AnoGAN(detector(data, profile).gan)

@@ -80,3 +80,14 @@ def test_an_odd_image_is_called_anomalous():
     for name in ("hazelnut", "digits-8"):
         detector = AnoGAN.load(places.root() / "weights" / name)
         assert detector.predict(odd_image.draw(detector.image_shape)[1][None]).verdicts.all()
+
+
+def test_anogan_as_published_is_a_plain_dcgan_and_a_search(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    nuts, digits = (pretrained.paper(datasets.load(spec)) for spec in ("hazelnut", "digits:8"))
+    assert nuts.recipe == digits.recipe == "paper" and nuts.encoder is digits.encoder is None
+    assert type(nuts.gan) is DCGAN and nuts.threshold.false_alarm_rate == 0.05 and nuts.card["recipe"] == "paper"
+    ready = AnoGAN.load(places.root() / "weights" / "digits-8")  # where there is no such detector, the ready one's G
+    z = np.ones((1, ready.gan.latent_dim), "float32")
+    assert np.array_equal(digits.generator(z), ready.gan.averaged(z))
+    assert not list(tmp_path.iterdir())
