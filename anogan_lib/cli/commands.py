@@ -4,18 +4,23 @@ What is heavy is imported inside the commands, so that a mistake in the options 
 """
 
 import json
+import os
+import platform
 import time
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 
 from anogan_lib import datasets, saving
 from anogan_lib.cli import files, tables
+from anogan_lib.cli.main import CARD_OPTIONS
 from anogan_lib.datasets import AnomalyDataset, Split, places
 from anogan_lib.datasets.base import labelled
 from anogan_lib.evaluation import thresholds
 
 SHOWN = (("good", 0), ("hole", 1), ("crack", 1), ("cut", 1), ("print", 1), ("hole", 4))  # in the demo's overview
 RESULTS = ("auroc", "average_precision", "pixel_auroc", "accuracy", "trivial_accuracy", "false_alarm_rate", "hit_rate")
+VERSIONS = ("anogan_lib", "tensorflow", "keras", "numpy")
 RESULTS += ("baselines",)  # the figures of an evaluation that go on the card
 SETTINGS = ("threshold", "false_alarm_rate", "lam", "score", "steps", "recipe")  # beside the rows in --json FILE
 
@@ -82,20 +87,23 @@ def train(args) -> None:
     started = time.perf_counter()
     detector = AnoGAN(gan, recipe=args.recipe, seed=args.seed)
     detector.fit(data, args.false_alarm_rate, checkpoint_dir=checkpoint / "encoder")
-    card = {
+    card = {name: getattr(args, name) for name in CARD_OPTIONS} | {
         "data": args.data,
         "description": data.description,
         "command": args.command,
-        "recipe": detector.recipe,
         "image_shape": list(data.image_shape),
         "images": {name: len(getattr(data, name)) for name in ("train", "validation", "calibration", "test")},
-        "normal": args.normal,
-        "seed": args.seed,
+        "latent_dim": gan.latent_dim,
         "epochs": len(history["d_loss"]),
+        "steps": int(gan.steps_done),
         "minutes": round((sum(history["seconds"]) + time.perf_counter() - started) / 60, 1),
+        "cores": os.cpu_count(),
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
         "threshold": float(detector.threshold),
         "results": {},
     }
+    if begun:
+        card["interrupted"] = "yes; minutes are those of the DCGAN and of what came after the last interruption"
     detector.save(out, card=card)  # before the evaluation, which may fail or be interrupted
     if len(set(data.test.labels)) == 2:
         evaluation = detector.evaluate(data, progress=True)

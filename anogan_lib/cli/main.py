@@ -4,6 +4,7 @@ The commands are imported after parsing, so that `anogan --help` answers at once
 """
 
 import argparse
+import json
 import os
 import shlex
 import sys
@@ -32,6 +33,7 @@ your own parts:
 `anogan COMMAND --help` shows the options of a command.
 """
 RECIPES = ("best", "f-anogan", "paper")  # those of AnoGAN
+CARD_OPTIONS = ("recipe", "normal", "latent_dim", "width", "epochs", "flips", "seed", "false_alarm_rate")  # on a card
 SCORES = ("paper", "standardised", "f-anogan", "best")  # scores.NAMES, which would import TensorFlow
 
 
@@ -47,7 +49,6 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else list(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no notes about this processor
     args = _parse(argv)
-    args.command = shlex.join(["anogan", *argv])
 
     from anogan_lib.cli import commands, files
 
@@ -77,7 +78,30 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         args.paths, more = more, []  # argparse takes paths of any number to end where options begin
     if more:
         parser.error(f"unrecognized arguments: {' '.join(more)}")
+    if args.run == "train" and args.from_card:
+        options = {word.partition("=")[0] for word in argv if word.startswith("--")}
+        if more := [*[args.data] * bool(args.data), *sorted(options - {"--from-card", "--out", "--resume"})]:
+            parser.error(f"a card names its own data and options: leave out {', '.join(more)}")
+        argv = ["train", *_options_of(parser, args.from_card), "--out", args.out, *["--resume"] * args.resume]
+        args = parser.parse_args(argv)
+    elif args.run == "train" and not args.data:
+        parser.error("the following arguments are required: DATA, or --from-card CARD")
+    args.command = shlex.join(["anogan", *argv])
     return args
+
+
+def _options_of(parser: argparse.ArgumentParser, path: str) -> list[str]:
+    """Return data and options of a card.json as words of a command line."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            card = json.load(file)
+        if missing := [name for name in (*CARD_OPTIONS, "data", "image_shape") if name not in card]:
+            raise ValueError(f"{missing[0]!r} is missing")
+        given = {name: card[name] for name in CARD_OPTIONS} | {"size": "x".join(map(str, card["image_shape"][:2]))}
+    except (OSError, ValueError, TypeError) as error:
+        parser.error(f"{path} is no card of anogan train, or one of an earlier version: {error}")
+    given = {f"--{name.replace('_', '-')}": value for name, value in given.items() if value not in (None, False)}
+    return [str(card["data"])] + [name if value is True else f"{name}={value}" for name, value in given.items()]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -112,7 +136,9 @@ def _parser() -> argparse.ArgumentParser:
     command("demo", "find defects on built-in data with a trained detector")
 
     add = command("train", "train a detector on images of good parts", DATA_HELP)
-    add("data", metavar="DATA", help="a data set, see below; training uses its normal images only")
+    add("data", metavar="DATA", nargs="?", help="a data set, see below; training uses its normal images only")
+    card = "card.json of a detector: train it again, with its data and options in place of those below"
+    add("--from-card", metavar="CARD", help=card)
     add_normal(add)
     add("--out", metavar="DIR", required=True, help="folder for the detector")
     recipe = "paper: a search for z from a random start; f-anogan: an encoder finds z, as published; best: an encoder "
