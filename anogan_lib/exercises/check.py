@@ -2,10 +2,10 @@
 
 A function declares an exercise: its body is a solution, its docstring the question, its name the exercise's.
 
-    @exercise("a sum over pixels and channels", right=..., cases=...)
+    @exercise(right=..., cases=...)
     def residual(x, y): ...
 
-Its mistakes stand in mistakes.toml, each an expression under its hint.
+What is said of it stands in texts.toml; its mistakes in mistakes.toml, each an expression under its hint.
 
 There are three levels: "mend" a first attempt (it makes the first of the mistakes), "write" from an empty cell, and
 "explore", which asks for a prediction and a measurement. Only what an answer computes counts, not how. The first wrong
@@ -19,7 +19,7 @@ import textwrap
 import tomllib
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +27,10 @@ import numpy as np
 
 COURSE = ["data_preparation", "dcgan_training", "inverse_mapping", "encoder", "scores", "visualization", "own_images"]
 EXERCISES: dict[str, "Exercise"] = {}  # by name
-MISTAKES = tomllib.loads(Path(__file__).with_name("mistakes.toml").read_text(encoding="utf-8"))  # by name, by hint
+TEXTS, MISTAKES = (  # by name; the mistakes by hint
+    tomllib.loads(Path(__file__).with_name(file).read_text(encoding="utf-8"))
+    for file in ("texts.toml", "mistakes.toml")
+)
 SOLVED = Path("exercises-solved.txt")  # in the working folder, which all notebooks share; one name a line
 SHOWN = 6  # arrays of up to this many numbers are shown whole
 _wrong_tries: Counter = Counter()  # by name, in this session
@@ -44,7 +47,7 @@ class Exercise:
     given: Callable | None = None  # (...) -> the data of the question; its arguments, if any, come with the answer
     right: Callable | None = None  # the library's own function, if it has one; else the solution is the reference
     effect: Callable | None = None  # (answer, *inputs) -> what is compared; its ValueError is what to say
-    choices: tuple = ()  # the answer is one of these words and, after a comma, what shows it: a word or a number
+    choices: Sequence = ()  # the answer is one of these words and, after a comma, what shows it: a word or a number
     otherwise: str = ""  # the nudge, and the hint for an unforeseen wrong answer, in place of the input
     tolerance: float = 1e-4  # relative to each figure, and to the largest one
 
@@ -192,9 +195,9 @@ class Exercise:
         )
 
 
-def exercise(remark: str, **parts) -> Callable[[Callable], Exercise]:
-    """Declare an exercise: decorate its solution. The parts are those of `Exercise`."""
-    return lambda solution: Exercise(solution, remark, **parts)
+def exercise(remark: str = "", **parts) -> Callable[[Callable], Exercise]:
+    """Declare an exercise: decorate its solution. The parts are those of `Exercise`, beside those in texts.toml."""
+    return lambda solution: Exercise(solution, **{"remark": remark} | TEXTS.get(solution.__name__, {}) | parts)
 
 
 def checkers(topic: str) -> list[Callable]:

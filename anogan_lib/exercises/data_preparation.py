@@ -13,7 +13,6 @@ _distances = partial(baselines.knn_scores, k=1, normalise=True)
 
 
 @exercise(
-    "black is -1, white is 1, and the channel axis comes last",
     right=lambda u: from_uint8(u)[..., None],
     cases=lambda: [(u.astype("uint8"),) for u in (np.array([[[0, 200]]]), 4 * np.arange(60).reshape(4, 5, 3))],
 )
@@ -34,8 +33,6 @@ def _bytes(x, _=None):
 
 
 @exercise(
-    "rounded, and clipped where an image leaves its range",
-    level="write",
     right=to_uint8,
     effect=_bytes,
     cases=lambda: [(np.array([[[[x]]]], "float32"),) for x in (-0.3, 1.1, -1.1)] + arrays(1, (3, 4, 5, 1)),
@@ -52,12 +49,7 @@ def near_duplicates() -> tuple[np.ndarray, np.ndarray]:
     return train, test
 
 
-@exercise(
-    "the same nut in fog; with mean 0 and norm 1, light and contrast no longer hide it",
-    given=near_duplicates,
-    effect=lambda place, *_: among(place, range(8), "a place in test"),
-    otherwise="that one is an honest test image. Find the nearest training image of each; places count from 0",
-)
+@exercise(given=near_duplicates, effect=lambda place, *_: among(place, range(8), "a place in test"))
 def near_duplicate(train, test):
     """Which image of `train, test = ex.near_duplicates()` was planted? Answer with its place in test, from 0."""
     return np.argmin(baselines.knn_scores(train, test, k=1, normalise=True))
@@ -68,12 +60,7 @@ def smallest_defect() -> dict:
     return {"picture_mm": 40, "defect_mm": 1.5, "pixels_across": 3, "sides": (16, 32, 64, 128, 256)}
 
 
-@exercise(
-    "40 mm / 1.5 mm * 3 pixels = 80, and 128 is the first side above that",
-    given=smallest_defect,
-    effect=lambda side, case: among(side, case["sides"], "one of the sides on offer"),
-    otherwise="a defect of d mm in a picture of p mm and s pixels is s * d / p pixels wide; choose among the sides",
-)
+@exercise(given=smallest_defect, effect=lambda side, case: among(side, case["sides"], "one of the sides on offer"))
 def resolution(case):
     """Choose the side, in pixels, for `ex.smallest_defect()`: the cheapest that shows the defect."""
     least = case["picture_mm"] / case["defect_mm"] * case["pixels_across"]
@@ -95,12 +82,7 @@ def _photographed(nuts: int, each: int) -> np.ndarray:
     return np.random.default_rng(nuts).permutation(np.arange(nuts * each) % nuts)
 
 
-@exercise(
-    "every nut is on one side, with all of its photographs",
-    cases=lambda: [(_photographed(nuts, each), 0.2) for nuts, each in ((5, 4), (10, 6), (40, 5))],
-    effect=_split,
-    otherwise="more nuts or fewer are held back than the share asks for, or one nut lies on both sides",
-)
+@exercise(cases=lambda: [(_photographed(nuts, each), 0.2) for nuts, each in ((5, 4), (10, 6), (40, 5))], effect=_split)
 def grouped_split(nuts, share):
     """Hold back a share of the nuts: nuts (N,) numbers the nut on each photograph; answer (N,), True if held back."""
     each = np.unique(nuts)
@@ -108,15 +90,7 @@ def grouped_split(nuts, share):
     return np.isin(nuts, drawn)
 
 
-@exercise(
-    "each twin stays behind with the share that stays: split by nut, and it is 0",
-    level="explore",
-    given=lambda: (),
-    effect=share,
-    tolerance=0.03,
-    otherwise="draw a fifth of the photographs, count the held-back ones whose twin was not drawn, and divide by all "
-    "that are held back",
-)
+@exercise(given=lambda: (), effect=share)
 def twins():
     """150 nuts, two photographs each. A fifth of the photographs is held back at random. Predict, then measure:
     of those held back, what share has its twin among the rest?"""

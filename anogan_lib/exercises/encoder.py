@@ -13,9 +13,7 @@ def _terms(mean, square, x, y, fx, fy, kappa, root=lambda term: term):
 
 
 @exercise(
-    "the images must agree, and so must what the discriminator sees in them",
     right=_izi_f,
-    level="write",
     cases=lambda: [
         (*arrays(2, image)[0], *arrays(2, features)[0], kappa)
         for image, features, kappa in (((1, 1, 1, 1), (1, 1, 1, 2), 1.0), ((3, 4, 5, 3), (3, 2, 2, 6), 0.2))
@@ -40,12 +38,7 @@ def _moved(variables, encoder, generator, features) -> list[int]:
     return [sum(any(one is each for each in variables) for one in some) for some in owned]
 
 
-@exercise(
-    "G and f are frozen; E alone learns",
-    cases=lambda: [(networks()[2], *networks()[:2])],
-    effect=_moved,
-    otherwise="some of these variables should not be there, or some are missing",
-)
+@exercise(cases=lambda: [(networks()[2], *networks()[:2])], effect=_moved)
 def learns(encoder, generator, features):
     """Which variables does the optimiser of izi_f move? Three networks to a list of variables."""
     return encoder.trainable_variables
@@ -57,12 +50,7 @@ def search_budget() -> list[dict]:
     return [dict(zip(("k", "milliseconds", "auroc"), row, strict=True)) for row in rows]
 
 
-@exercise(
-    "within the budget it finds most; further steps explain anomalies away",
-    given=search_budget,
-    effect=lambda k, rows: among(k, [row["k"] for row in rows], "a k of the table"),
-    otherwise="of the k in the table that need at most 50 ms an image, choose the one that finds most",
-)
+@exercise(given=search_budget, effect=lambda k, rows: among(k, [row["k"] for row in rows], "a k of the table"))
 def steps_for_budget(rows):
     """Choose k from `ex.search_budget()` for a line that leaves 50 ms an image."""
     return max((row for row in rows if row["milliseconds"] <= 50), key=lambda row: row["auroc"])["k"]
@@ -74,15 +62,7 @@ def _turned(detector=None, images=None) -> tuple:
     return detector, np.asarray(images)
 
 
-@exercise(
-    "0.5 is as before, and so it is for a detector trained with flips: normal is what the training images show",
-    level="explore",
-    given=_turned,
-    effect=share,
-    tolerance=0.02,
-    otherwise="take every pair of an upright and a turned nut, and measure (turned[:, None] > upright).mean(), "
-    "with detector.predict(images).scores and detector.predict(images[:, ::-1]).scores",
-)
+@exercise(given=_turned, effect=share)
 def upside_down(detector, images):
     """Good nuts are turned upside down. Predict, then measure: in what share of pairs does a nut that is turned
     score above one that is not? Hand over the detector and the images as well."""

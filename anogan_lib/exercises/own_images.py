@@ -41,12 +41,7 @@ def _but(name: str, *about) -> dict:
     return right | {name: not right[name] if isinstance(right[name], (bool, np.bool_)) else 0}
 
 
-@exercise(
-    "these five say whether you may hand the detector on",
-    given=_evaluated,
-    effect=_first_wrong,
-    otherwise="one of the five is wrong; read the evaluation again",
-)
+@exercise(given=_evaluated, effect=_first_wrong)
 def own_report(data, evaluation):
     """Five questions about your own data, answered as a dictionary: `ex.check_own_report(answers, data, evaluation)`.
 

@@ -10,7 +10,6 @@ from anogan_lib.paper.score import anomaly_score
 
 
 @exercise(
-    "lambda = 0 leaves R alone, lambda = 1 leaves D alone",
     right=anomaly_score,
     cases=lambda: [(*losses, lam) for lam in (0.1, 0.0, 1.0) for losses in arrays(2, (1,), (2,), (9,), low=0)],
 )
@@ -24,7 +23,6 @@ def _kth(scores, place):
 
 
 @exercise(
-    "at most that rate of new normal images lies above it, on average, for every n",
     right=lambda train, calibration, rate: conformal(calibration, rate),
     cases=lambda: [(*scores, rate) for rate in (0.1, 0.15) for scores in arrays(2, (9,), (13,), (24,), (78,))],
 )
@@ -41,10 +39,7 @@ def won(labels, scores, of=np.mean, tie=0.5):
 
 
 @exercise(
-    "the chance that an anomalous image scores above a normal one",
-    level="write",
-    right=metrics.auroc,
-    cases=lambda: [(np.arange(n) % 3 % 2, np.arange(n) // 2 * 3 % 7) for n in (2, 3, 12, 40)],
+    right=metrics.auroc, cases=lambda: [(np.arange(n) % 3 % 2, np.arange(n) // 2 * 3 % 7) for n in (2, 3, 12, 40)]
 )
 def auroc(labels, scores):
     """AUROC from its definition: of all pairs of an anomalous image (label 1) and a normal one (0), the share won."""
@@ -66,12 +61,7 @@ def leaky_program() -> list[str]:
     ]
 
 
-@exercise(
-    "lambda was chosen with the labels of the images that the last line tests on",
-    given=leaky_program,
-    effect=lambda line, lines: among(line, range(1, 9), "the number of a line"),
-    otherwise="answer with the number of the line, from 1, that uses images for a second end",
-)
+@exercise(given=leaky_program, effect=lambda line, lines: among(line, range(1, 9), "the number of a line"))
 def leak(lines):
     """Which line of `ex.leaky_program()` leaks? Answer with its number, from 1."""
     return 1 + next(i for i, line in enumerate(lines) if "test.labels" in line)
@@ -98,25 +88,17 @@ def _errors(threshold, case) -> list[int]:
     return [found["false_alarm"], found["missed"]]
 
 
-@exercise(
-    "anomalies are rare on the line, so that cheap false alarms add up",
-    given=costs,
-    effect=_errors,
-    otherwise="another is cheaper. An image costs miss * rate * (share of anomalous images missed) "
-    "+ false_alarm * (1 - rate) * (share of normal images above the threshold)",
-)
+@exercise(given=costs, effect=_errors)
 def cheapest(case):
     """Choose the threshold for `ex.costs()` that costs least on the line; any with the same verdicts does."""
     return thresholds.least_cost(case["scores"], case["labels"], case["miss"], case["false_alarm"], case["rate"]).value
 
 
 @exercise(
-    "a few bad images among the good ones open the gate: look at every calibration image",
     cases=lambda: (
         [(*scores, 9.0, rate) for rate in (0.1, 0.2) for scores in arrays(1, (9,), (39,), (80,))]
         + [(np.append(np.arange(27.0) / 3, 10), 9.0, 0.2)]
-    ),
-    otherwise="with that number the defect is found, or fewer would do: count with thresholds.conformal(...).value",
+    )
 )
 def poison(scores, defect, rate):
     """Break it: how many defective images, all scored `defect`, must slip into the calibration before they pass?"""
@@ -126,14 +108,7 @@ def poison(scores, defect, rate):
     return count
 
 
-@exercise(
-    "anomalies are rare, so most alarms are false, however good the detector",
-    level="explore",
-    given=lambda: (),
-    effect=share,
-    tolerance=0.04,
-    otherwise="draw 100,000 parts, 2 % of them defective; of those that are called anomalous, count the defective ones",
-)
+@exercise(given=lambda: (), effect=share)
 def alarms():
     """A detector finds 90 % of defective parts and calls 5 % of good ones anomalous; 2 % of parts are defective.
     Predict, then measure: of the parts that it calls anomalous, what share is defective?"""

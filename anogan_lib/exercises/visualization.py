@@ -17,7 +17,6 @@ def _each(maps):
 
 
 @exercise(
-    "one scale for all images, from normal ones: now a dark map means a good part",
     right=lambda normal, maps: np.clip(maps / pictures.common_scale(normal), 0, 1),
     cases=lambda: [(normal / 2, maps) for normal, maps in arrays(2, (1, 1, 4), (2, 2, 2), (4, 6, 6), low=0.02)],
 )
@@ -32,11 +31,7 @@ def _pixel_cases() -> list[tuple]:
     return [(each, np.arange(each.size).reshape(each.shape) % 3 == 0) for each in maps]
 
 
-@exercise(
-    "all pixels of all images together, since there is one threshold for all",
-    right=_pixels,
-    cases=_pixel_cases,
-)
+@exercise(right=_pixels, cases=_pixel_cases)
 def pixel_auroc(maps, masks):
     """Pixel AUROC of maps (N, H, W) against masks (N, H, W) bool; one number."""
     bad, good = maps[masks], maps[~masks]
@@ -49,12 +44,7 @@ def false_alarm() -> tuple[np.ndarray, np.ndarray]:
     return image, np.roll(image, 2, axis=1)
 
 
-@exercise(
-    "moved by two pixels, the reconstruction fits; edges light up, too light here, too dark there",
-    given=false_alarm,
-    choices=("light", "position", "blur", "defect"),
-    otherwise="look at the signed residual x - G(z)",
-)
+@exercise(given=false_alarm)
 def explained(image, reconstruction):
     """Why was the good part of `ex.false_alarm()` called anomalous: "light", "position", "blur" or "defect"? Answer
     with a pair: the cause, and its size (grey levels lighter, pixels moved, pixels of blur, or pixels across)."""
@@ -75,25 +65,13 @@ def _seen(name, *_) -> list[bool]:
     return [min((steps < -0.005).sum(), (steps > 0.005).sum()) == 0, np.abs(colours[0] - colours[-1]).max() < 0.15]
 
 
-@exercise(
-    "its lightness goes one way alone, so that it is read in grey and without green cones, too",
-    given=lambda: (),
-    effect=_seen,
-    otherwise="look at its lightness in grey, and with red and green made one",
-)
+@exercise(given=lambda: (), effect=_seen)
 def colours():
     """Name a colour map for |x - G(z)| that a colleague who cannot tell red from green reads as you do."""
     return "magma"
 
 
-@exercise(
-    "a threshold for pixels is none for images: with 4,096 tries, nearly every good map has a pixel above it",
-    level="explore",
-    given=lambda: (),
-    effect=share,
-    tolerance=0.007,
-    otherwise="a map counts if any of its 4,096 pixels lies above: (maps > level).any(axis=(1, 2)).mean()",
-)
+@exercise(given=lambda: (), effect=share)
 def bright_pixels():
     """Normal maps of 64 x 64 pixels, all pixels independent; 99.9 % of pixels lie below a level. Predict, then
     measure: what share of the maps has a pixel above it?"""
