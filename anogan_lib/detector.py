@@ -216,7 +216,8 @@ class AnoGAN:
 
     def _remember(self, name: str, split: Split) -> None:
         self.value_range = split.value_range or self.value_range
-        names = range(len(split)) if split.names is None else split.names
+        named = split.names is not None and len(set(split.names)) == len(split)
+        names = split.names if named else range(len(split))
         self.split_digests[name] = dict(zip(map(str, names), split.digests(), strict=True))
 
     # ---- scores and thresholds

@@ -6,6 +6,7 @@ import math
 import os
 import shutil
 import time
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 from anogan_lib.checks import number
 from anogan_lib.datasets.images import check_range
 from anogan_lib.training.reading import (
+    MOST_JSON,
     check_plain,
     check_weights,
     give_weights,
@@ -25,8 +27,9 @@ from anogan_lib.training.reading import (
 )
 
 FORMAT = 3
-BACKGROUNDS = {2: "usual.npz", 3: "backgrounds.npz"}  # by format
+BACKGROUNDS = {1: "usual.npz", 2: "usual.npz", 3: "backgrounds.npz"}  # by format
 MOST_CALIBRATION = 2**24  # losses of calibration images, in all
+R_AND_D = ("residual", "discrimination")
 COMPLETE = ".complete"
 FILES = ("dcgan.json", "generator.keras", "discriminator.keras", "encoder.keras", "adapted.keras", "detector.json")
 FILES += ("calibration.npz", "backgrounds.npz", "usual.npz", "region.npy", "splits.json", "card.json", "card.md")
@@ -91,7 +94,10 @@ def _write_files(detector, folder: Path, card: dict) -> None:
     about = {"format": FORMAT, "settings": {name: getattr(detector, name) for name in SETTINGS}}
     about |= {name: getattr(detector, name) for name in LEARNED}
     about["spreads"] = {name: detector.scores[name].spreads for name in ("standardised", "best")}
-    write_json(folder / "splits.json", detector.split_digests)
+    splits = detector.split_digests
+    if len(json.dumps(splits)) > MOST_JSON / 2:  # names of so many images would be too much to read
+        splits = {part: dict(enumerate(digests.values())) for part, digests in splits.items()}
+    write_json(folder / "splits.json", splits)
     if card:
         card = {"written": time.strftime("%Y-%m-%d"), "recipe": detector.recipe} | card
         write_json(folder / "card.json", card)
@@ -184,6 +190,8 @@ def _give_learned(detector, folder: Path, about: dict) -> None:
         names = {name for score in CLASSES.values() for name in (*score.needs, f"{score.map_name}_peak")}
         wanted = dict.fromkeys(names, ("float32", (None,)))
         detector.calibration = read_arrays(folder / "calibration.npz", wanted, MOST_CALIBRATION, _renamed)
+        if about["format"] == 1:
+            detector.calibration = {name: detector.calibration[name] for name in R_AND_D}
         if len({len(values) for values in detector.calibration.values()}) != 1:
             raise ValueError(f"Cannot read {folder / 'calibration.npz'}: its arrays have different lengths.")
     for name in LEARNED:
@@ -226,28 +234,42 @@ def _checked(about: dict) -> dict:
 
 
 def _in_this_format(about: dict, folder: Path) -> dict:
-    """What detector.json says; of format 2, in the words of this one."""
+    """What detector.json says; of formats 1 and 2, in the words of this one.
+
+    In format 1, score="best" looked at other things: of what it learned, only what R and D need is still true.
+    """
     if about["format"] == FORMAT:
         return about
-    if about["format"] != 2:
-        raise ValueError(f"it has format {about['format']!r}, and this version reads 2 and {FORMAT}: train it again")
+    if about["format"] not in (1, 2):
+        raise ValueError(f"it has format {about['format']!r}, and this version reads 1 to {FORMAT}: train it again")
     old = {name: value for name, value in about["settings"].items() if name != "precision"}
     files = {name: None for name in FILES if (folder / name).is_file()}  # without checksums
     for name in ("encoder", "adapted"):
-        if about[name] != (f"{name}.keras" in files):
-            raise ValueError(f"{name} is {about[name]!r}, which is not so for {name}.keras")
+        if about.get(name, False) != (f"{name}.keras" in files):
+            raise ValueError(f"{name} is {about.get(name)!r}, which is not so for {name}.keras")
     init = "encoder" if about["encoder"] else "random"
     steps = old["steps"] if old["steps"] is not None else (0 if about["encoder"] else 100)
-    recipe = "best" if old["score"] == "best" else "paper"
     spreads = {_renamed(name): pair for name, pair in (about["spreads"] or {}).items()}
-    score, lam = about["aim"] or ("paper", old["lam"])
-    widths = [spreads[name][1] if spreads and score != "paper" else 1.0 for name in ("residual", "discrimination")]
+    score, lam = about.get("aim") or ("paper", old["lam"])
+    widths = [spreads[name][1] if spreads and score != "paper" else 1.0 for name in R_AND_D]
+    # Before there were precisions, a search of as many steps ended elsewhere.
+    calibrated = about["calibrated"] and ("precision" in about["settings"] or not steps)
+    map_scales = {"local_map" if old["score"] == "best" else "map": about.get("map_scale")}
+    if about["format"] == 1:
+        files.pop("usual.npz", None)
+        spreads, map_scales = {name: pair for name, pair in spreads.items() if name in R_AND_D}, {}
+        if old["score"] == "best":
+            warnings.warn(
+                f'{folder} is of format 1, whose score "best" is no more: "standardised" is used.', stacklevel=5
+            )
+            old["score"] = "standardised"
+    recipe = "best" if old["score"] == "best" else "paper"
     return about | {
         "settings": old | {"recipe": recipe, "init": init, "steps": steps},
         "weights": ((1.0 - lam) / widths[0], lam / widths[1]),
-        "map_scales": {"local_map" if recipe == "best" else "map": about["map_scale"]},
+        "map_scales": map_scales,
         "spreads": {"standardised": spreads, "best": spreads},
-        "calibrated_search": {"init": init, "steps": steps, "seed": old["seed"]} if about["calibrated"] else None,
+        "calibrated_search": {"init": init, "steps": steps, "seed": old["seed"]} if calibrated else None,
         "files": files,
     }
 

@@ -1,15 +1,20 @@
-"""Detectors in folders: the format of before is still read."""
+"""Detectors in folders: those of earlier formats are still read, and what is saved is read again."""
 
+import hashlib
+import json
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from anogan_lib import AnoGAN, datasets, saving
+from anogan_lib import DCGAN, AnoGAN, datasets, saving
+from anogan_lib.datasets.base import Split
 
 FORMAT_2 = Path(__file__).parent / "format2"  # a detector of two epochs, written by commit da58f03
+FORMAT_1 = Path(__file__).parent / "format1"  # another, by commit 306a59b; expected.npz is of its standardised score
 
 
 def test_a_detector_of_format_2_is_what_it_was(tmp_path):
@@ -28,6 +33,65 @@ def test_a_detector_of_format_2_is_what_it_was(tmp_path):
         detector.save(tmp_path)
         detector = AnoGAN.load(tmp_path)
     assert detector.card["data"] == "digits:8" and detector.card["recipe"] == "best"
+
+
+def test_of_a_detector_of_format_1_r_and_d_are_what_they_were(tmp_path):
+    expected = np.load(FORMAT_1 / "expected.npz")
+    images = datasets.load("digits:8", size=16).test.images[:20]
+    with pytest.warns(UserWarning, match='format 1, whose score "best" is no more: "standardised" is used'):
+        detector = AnoGAN.load(FORMAT_1)
+    for _ in range(2):  # as it was read, and as it is written and read again
+        assert detector.score == "standardised" and detector.card["data"] == "digits:8"
+        found = detector.predict(images)
+        np.testing.assert_allclose(found.scores, expected["standard"], rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(found.p_values, expected["p_values"])
+        assert float(detector.threshold) == pytest.approx(float(expected["threshold"]), rel=1e-4)
+        detector.save(tmp_path)
+        detector = AnoGAN.load(tmp_path)
+    detector.score = "best"  # what it learned for it is forgotten
+    with pytest.raises(ValueError, match="needs the spreads"):
+        detector.predict(images)
+
+
+def edited_format_1(folder, **settings):
+    """Copy the detector of format 1, with other settings in its detector.json."""
+    shutil.copytree(FORMAT_1, folder)
+    about = json.loads((folder / "detector.json").read_text())
+    about["settings"] |= settings
+    (folder / "detector.json").write_text(json.dumps(about))
+    return folder
+
+
+def test_a_calibration_of_a_search_that_is_no_more_does_not_count(tmp_path):
+    detector = AnoGAN.load(edited_format_1(tmp_path / "a", score="paper", steps=100))
+    with pytest.raises(ValueError, match="no threshold yet"):
+        detector.predict(np.zeros((1, 16, 16, 1), "float32"))
+
+
+def test_format_1_is_checked_like_any_other(tmp_path):
+    with pytest.raises(ValueError, match=r"detector\.json: steps is a whole number"):
+        AnoGAN.load(edited_format_1(tmp_path / "a", steps=-1, score="paper"))
+
+
+def digests(count, name):
+    return {name.format(i): hashlib.sha256(b"%d" % i).hexdigest()[:16] for i in range(count)}
+
+
+def test_a_detector_of_very_many_images_is_read_again(tmp_path):
+    """Names are left out where they would make splits.json too large to be read."""
+    detector = AnoGAN(DCGAN((16, 16, 1), latent_dim=2, width=2))
+    detector.split_digests = {"train": digests(200_000, "a folder with a long name/and another one/{:06d}.png")}
+    detector.save(tmp_path)
+    kept = AnoGAN.load(tmp_path).split_digests["train"]
+    assert list(kept.values()) == list(detector.split_digests["train"].values())
+
+
+def test_images_of_one_name_are_all_remembered():
+    images = np.random.default_rng(0).uniform(-1, 1, (12, 16, 16, 1)).astype("float32")
+    split = Split(images, names=["a.png"] * 12)
+    detector = AnoGAN(DCGAN((16, 16, 1), latent_dim=2, width=2), steps=1)
+    detector.standardise(split)
+    assert len(detector.unseen(split)) == 0
 
 
 def test_a_text_is_written_whole_or_not_at_all(tmp_path, monkeypatch):

@@ -146,14 +146,14 @@ def score(args) -> None:
             some = tables.rows(found, names, kinds, labels)
             for i, (_, name) in enumerate(batch if pictures else ()):  # before their rows, which --resume relies on
                 pictures.write(name, images[i], found, i)
+            if args.json:  # the only result that needs all rows at once
+                rows += some
             if table:
                 table.write(some)  # without a score, an earlier file stays as it is
             else:
                 tables.show(some, header=not scores)
             scores += [row["score"] for row in some]
             anomalous += int(found.verdicts.sum())
-            if args.json:  # the only result that needs all rows at once
-                rows += some
     finally:  # after an interruption, too
         if args.json and rows:
             settings = {name: getattr(detector, name) for name in SETTINGS}

@@ -4,10 +4,13 @@ The commands are imported after parsing, so that `anogan --help` answers at once
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shlex
+import signal
 import sys
+import threading
 import warnings
 
 DATA_HELP = """\
@@ -31,6 +34,8 @@ your own parts:
   anogan evaluate my_detector photos              where photos/ holds good and bad parts, folder by folder
 
 `anogan COMMAND --help` shows the options of a command.
+Exit codes: 0 done; 2 an error, named in one sentence; 130, 143 or 129 ended by Ctrl-C, SIGTERM or SIGHUP, and what was
+written is kept: `anogan score` goes on with --resume, as does `anogan train`.
 """
 RECIPES = ("best", "f-anogan", "paper")  # those of AnoGAN
 CARD_OPTIONS = ("recipe", "normal", "latent_dim", "width", "epochs", "flips", "seed", "false_alarm_rate")  # on a card
@@ -41,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0; 2 after an error, with one sentence on standard error; 130 after Ctrl-C.
+        0; 2 after an error, with one sentence on standard error; 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -56,19 +61,43 @@ def main(argv: list[str] | None = None) -> int:
         if category is UserWarning:  # those of the data sets; the other categories are for programmers
             files.complain(message)
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _ending_as_by_ctrl_c():
         warnings.showwarning = show_warning
         try:
             getattr(commands, args.run)(args)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             files.complain("interrupted; what was written is kept.")
-            return 130
+            return 128 + (interrupt.args or (signal.SIGINT,))[0]
         except BrokenPipeError:  # the reader of `anogan score ... | head` has closed the pipe
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except (ValueError, OSError, ImportError) as error:
             files.complain(error)
             return 2
+        except MemoryError:
+            files.complain("the memory is not enough for this.")
+            return 2
     return 0
+
+
+@contextlib.contextmanager
+def _ending_as_by_ctrl_c():
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does, so that it keeps what was written. One that is ignored, as
+    under nohup, stays ignored."""
+
+    def end(number, _frame):
+        raise KeyboardInterrupt(number)
+
+    signals = (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))  # Windows has no SIGHUP
+    main_thread = threading.current_thread() is threading.main_thread()  # only there can they be caught
+    before = {each: signal.getsignal(each) for each in signals if main_thread}
+    before = {each: handler for each, handler in before.items() if handler == signal.SIG_DFL}
+    for each in before:
+        signal.signal(each, end)
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:

@@ -99,6 +99,8 @@ def read(path) -> list[dict]:
         for line in lines:
             numbers = {name: float(line[name]) for name in NUMBERS}
             label = int(line["label"]) if line["label"] else None
+            if len(line) > len(COLUMNS) or not all(map(math.isfinite, numbers.values())):
+                raise ValueError
             texts = {"name": _as_it_was(line["name"]), "kind": _as_it_was(line["kind"]) or None}
             found.append(line | numbers | texts | {"label": label})
     except (ValueError, TypeError, csv.Error):

@@ -19,7 +19,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 import numpy as np
 
 MOST_BYTES = 2**28  # of a file
-MOST_JSON = 2**24  # bytes of a JSON file
+MOST_JSON = 2**25  # bytes of a JSON file: the digests of a million images
 MOST_PARTS, DEEPEST = 10**6, 10  # lists and objects in it, and how deep they lie
 WEIGHTS = "model.weights.h5"  # where a .keras file holds its weights
 SPARE = 2**20  # bytes of names and tables that such a file may hold beside the numbers

@@ -94,6 +94,17 @@ def test_a_table_torn_within_a_name_is_made_whole(line, kept, tmp_path):
     assert (tmp_path / "a.csv").read_bytes() == before
 
 
+@pytest.mark.parametrize("row", [b"a,1,1,normal,1,1,,,more", b"a,inf,1,normal,1,1,,", b"a,1,1,normal,nan,1,,", b"a,1"])
+def test_a_table_with_rows_of_another_kind_stays_as_it_is(row, tmp_path):
+    tables.write(tmp_path / "a.csv", [ROW])
+    with (tmp_path / "a.csv").open("ab") as file:
+        file.write(row + b"\r\n")
+    before = (tmp_path / "a.csv").read_bytes()
+    with pytest.raises(ValueError, match="no table of scores: not every row has the numbers"):
+        tables.read(tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_bytes() == before
+
+
 FORMULAS = [
     "=1+1.png",
     "+1.png",

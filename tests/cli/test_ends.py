@@ -1,0 +1,99 @@
+"""How a command ends: its exit code, and what it leaves behind."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from anogan_lib.cli import main, tables
+from tests.benchmarks import kills
+
+SIGNALS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos") / "images"
+    kills.make_images(folder, 40)
+    return folder
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_keeps_csv_and_json(number, photos, tiny_detector, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("anogan_lib.cli.files.BATCH", 10)
+    write, calls = tables.Table.write, []
+
+    def interrupted(self, some):
+        write(self, some)
+        calls.append(some)
+        if len(calls) == 3:
+            signal.raise_signal(number)
+
+    words = ["score", str(tiny_detector), str(photos), "--csv", str(tmp_path / "a"), "--json", str(tmp_path / "b")]
+    before = signal.getsignal(number)
+    with monkeypatch.context() as patch:
+        patch.setattr(tables.Table, "write", interrupted)
+        assert main(words) == SIGNALS[number]
+    assert signal.getsignal(number) == before
+    assert "interrupted; what was written is kept." in capsys.readouterr().err
+    kept = json.loads((tmp_path / "b").read_text())["images"]
+    with (tmp_path / "a").open(newline="") as table:
+        assert len(list(csv.DictReader(table))) == len(kept) == 29  # one of 30 is broken
+    assert main([*words, "--resume"]) == 0
+    assert len(json.loads((tmp_path / "b").read_text())["images"]) == 39
+
+
+def test_a_signal_that_is_ignored_stays_ignored(photos, tiny_detector, tmp_path, monkeypatch):
+    """As under nohup."""
+    predict = type(tables.Table("a")).write
+
+    def hung_up(self, some):
+        signal.raise_signal(signal.SIGHUP)
+        predict(self, some)
+
+    monkeypatch.setattr(tables.Table, "write", hung_up)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert main(["score", str(tiny_detector), str(photos), "--csv", str(tmp_path / "a.csv")]) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_exit_codes_are_in_the_help(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert end.value.code == 0
+    assert "Exit codes: 0 done; 2 an error, named in one sentence; 130, 143 or 129 ended by Ctrl-C, SIGTERM" in said
+
+
+@pytest.mark.parametrize("words", [[], ["unknown"], ["score"], ["score", "a", "b", "--lam", "x"], ["train", "a"]])
+def test_words_that_are_no_command_end_with_2(words):
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert end.value.code == 2
+
+
+def test_too_little_memory_is_said(monkeypatch, capsys):
+    def greedy(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("anogan_lib.datasets.load", greedy)
+    assert main(["data", "hazelnut"]) == 2
+    assert capsys.readouterr().err == "anogan: the memory is not enough for this.\n"
+
+
+def test_a_reader_that_closes_the_pipe_is_no_error():
+    command = f"{sys.executable} -m anogan_lib data digits:8 | true; exit ${{PIPESTATUS[0]}}"
+    said = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=os.environ)
+    assert (said.returncode, said.stderr) == (0, "")
+
+
+def test_a_killed_run_ends_as_one_that_nobody_disturbed(tiny_detector, tmp_path):
+    kills.make_images(tmp_path / "images", 300)
+    words = ["score", str(tiny_detector), "../images", "--csv", "a.csv", "--json", "a.json"]
+    assert kills.disturbed(words, tmp_path, 2, resume=True) == 2
