@@ -26,8 +26,8 @@ from anogan_lib.training.reading import (
     read_json,
 )
 
-FORMAT = 3
-BACKGROUNDS = {1: "usual.npz", 2: "usual.npz", 3: "backgrounds.npz"}  # by format
+FORMAT = 4
+BACKGROUNDS = {1: "usual.npz", 2: "usual.npz"} | dict.fromkeys((3, 4), "backgrounds.npz")  # by format
 MOST_CALIBRATION = 2**24  # losses of calibration images, in all
 R_AND_D = ("residual", "discrimination")
 COMPLETE = ".complete"
@@ -73,6 +73,7 @@ def settle(folder: Path) -> None:
 
 def _write_files(detector, folder: Path, card: dict) -> None:
     from anogan_lib.scores.background import rounded
+    from anogan_lib.scores.local import EarlierLocal
 
     detector.gan.save(folder)
     adapted = detector.generator is not detector.gan.averaged
@@ -91,7 +92,8 @@ def _write_files(detector, folder: Path, card: dict) -> None:
         np.savez_compressed(folder / "backgrounds.npz", **backgrounds)
     if detector.region is not None:
         np.save(folder / "region.npy", detector.region)
-    about = {"format": FORMAT, "settings": {name: getattr(detector, name) for name in SETTINGS}}
+    earlier = isinstance(detector.scores["best"], EarlierLocal)
+    about = {"format": 3 if earlier else FORMAT, "settings": {name: getattr(detector, name) for name in SETTINGS}}
     about |= {name: getattr(detector, name) for name in LEARNED}
     about["spreads"] = {name: detector.scores[name].spreads for name in ("standardised", "best")}
     splits = detector.split_digests
@@ -166,15 +168,17 @@ def _networks(folder: Path, gan, files: dict):
 
 def _give_learned(detector, folder: Path, about: dict) -> None:
     """Give a detector what it has learned beside its networks."""
-    from anogan_lib.scores import CLASSES
     from anogan_lib.scores.background import MOST_COORDINATES, Background, restored
+    from anogan_lib.scores.local import EarlierLocal
 
+    if about["format"] < 4:
+        detector.scores.objects["best"] = EarlierLocal()
     for name, spreads in about["spreads"].items():
         detector.scores[name].spreads = spreads
     best = detector.scores["best"]
     if (file := folder / BACKGROUNDS[about["format"]]).name in about["files"]:
         wanted = {}
-        for name, (_, *shape) in zip(best.needs, detector.scores.shapes("best"), strict=True):
+        for name, (_, *shape) in detector.scores.shapes().items():
             p = math.prod(shape)
             parts = {"mean": ("float32", (p,)), "directions": ("int8", (None, p)), "steps": ("float32", (None, 1))}
             parts |= {"variances": ("float32", (None,)), "share": ("float64", ())}
@@ -187,7 +191,9 @@ def _give_learned(detector, folder: Path, about: dict) -> None:
                     raise ValueError(f"the directions, steps and variances of {name} do not belong together")
                 best.backgrounds[name] = Background(mean, restored(whole, steps), variances, float(share))
     if about["calibrated_search"] is not None:
-        names = {name for score in CLASSES.values() for name in (*score.needs, f"{score.map_name}_peak")}
+        names = {
+            name for score in detector.scores.objects.values() for name in (*score.needs, f"{score.map_name}_peak")
+        }
         wanted = dict.fromkeys(names, ("float32", (None,)))
         detector.calibration = read_arrays(folder / "calibration.npz", wanted, MOST_CALIBRATION, _renamed)
         if about["format"] == 1:
@@ -238,7 +244,7 @@ def _in_this_format(about: dict, folder: Path) -> dict:
 
     In format 1, score="best" looked at other things: of what it learned, only what R and D need is still true.
     """
-    if about["format"] == FORMAT:
+    if about["format"] in (3, FORMAT):  # their scores "best" differ, not their files
         return about
     if about["format"] not in (1, 2):
         raise ValueError(f"it has format {about['format']!r}, and this version reads 1 to {FORMAT}: train it again")

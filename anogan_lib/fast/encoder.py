@@ -10,7 +10,7 @@ Four ideas are added here, and each can be left out:
   asked to explain each one. Adapted, it explains normal images that it has not seen far better. The residual of each
   image is then measured in the image's own contrast, so that pale images are learned as well.
 - `validation`: training ends when held-back normal images are explained no better, since from then on E and G learn the
-  training images by heart.
+  training images by heart. It takes up the best networks again, and ends in a few hundred smaller and smaller steps.
 - `moved`: E also learns from mirrored and slightly shifted images. That helps where such images are as normal as the
   others: where held-back images are explained about as well once they are moved. There both are tried, and the training
   that explains held-back images better is kept.
@@ -53,6 +53,7 @@ PUBLISHED = Recipe(steps=3000, kappa=1.0, learning_rate=5e-4)
 ADAPTED = Recipe(steps=4000, kappa=0.15, learning_rate=2e-3)
 AVERAGE = 0.98  # decay of the averaged weights, which are the ones that are used
 EVERY, PATIENCE, GAIN = 50, 4, 0.02  # steps between looks at validation images; looks that leave 2 % less at least
+LAST = 300  # steps in which the learning rate falls to 0, from when validation images are explained no better
 MOST_VALIDATION = 256  # images looked at
 SMALL_SHIFT = 32  # images are moved by up to 1/32 of their side
 ALIKE = 1.2  # mirrored and shifted images are as normal as others where they leave at most so many times the residual,
@@ -134,7 +135,8 @@ def train_encoder(
 
     Returns:
         E, the G that belongs to it (the DCGAN's own, or the copy), and the history of the training: `loss`, the mean of
-        each 50 steps, and `left`, the share of the validation images' variance that E and G then left unexplained.
+        each 50 steps, and `left`, the share of the validation images' variance that E and G then left unexplained;
+        `moved`, which of both was kept; `last`, the step that training ended with, None where it made all of them.
     """
     recipe, split = (ADAPTED if adapt else PUBLISHED), as_split(images)
     batch_size = min(whole("batch_size", batch_size, 1), len(split))
@@ -146,8 +148,9 @@ def train_encoder(
         number("learning_rate", learning_rate, 0, 1, above=True)
     per_epoch = len(split) // batch_size
     if epochs is None:
-        done = int(gan.steps_done) or gan.default_steps
-        steps = min(recipe.steps, max(done, recipe.steps * done // gan.default_steps))
+        usual = gan.default_epochs(per_epoch) * per_epoch
+        done = int(gan.steps_done) or usual
+        steps = min(recipe.steps, max(done, recipe.steps * done // usual))
         epochs = max(1, steps // per_epoch)
     if validation is not None:
         validation = sample_images(validation, MOST_VALIDATION, gan.settings.seed)
@@ -192,12 +195,12 @@ class EncoderTraining:
         for each in (self.averaged, self.best):
             copy(self.learning, each)
         self.variables = [v for network in self.learning.values() for v in network.trainable_variables]
-        schedule = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-        self.optimizer = keras.optimizers.Adam(schedule, beta_1=0.5)
+        self.rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
+        self.optimizer = keras.optimizers.Adam(learning_rate, beta_1=0.5)
         self.optimizer.build(self.variables)
         self.features = feature_extractor(gan.discriminator)
         self.steps_done = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self.history = History(loss=[], left=[], moved=moved)
+        self.history = History(loss=[], left=[], moved=moved, last=None)
 
     def loss(self, x):
         """The loss of one batch of normal images (N, H, W, C), scalar."""
@@ -235,7 +238,7 @@ class EncoderTraining:
         done, losses, saved = int(self.steps_done), [], time.monotonic()
         with tqdm(total=self.steps, initial=done, desc="training encoder", unit="step", disable=not verbose) as bar:
             for batch in steps_from(split, batch_size, self.gan.settings.seed, done, self.steps):
-                if self._explains_no_better():
+                if not self._set_learning_rate():
                     break
                 losses.append(self.step(batch))
                 bar.update()
@@ -273,9 +276,22 @@ class EncoderTraining:
     def _move(self, x):
         return translate(flip(x, self._seed(6)), self._seed(7), SMALL_SHIFT)
 
-    def _explains_no_better(self) -> bool:
-        left = self.history["left"]
-        return len(left) > PATIENCE and min(left[-PATIENCE:]) > (1.0 - GAIN) * min(left[:-PATIENCE])
+    def _set_learning_rate(self) -> bool:
+        """Set the learning rate of the next step, and return whether there is one.
+
+        It falls along a half cosine. Once validation images are explained no better, training takes up the networks
+        that explained them best again, and the rate falls to 0 within the last few steps.
+        """
+        step, left = int(self.steps_done), self.history["left"]
+        no_better = len(left) > PATIENCE and min(left[-PATIENCE:]) > (1.0 - GAIN) * min(left[:-PATIENCE])
+        if no_better and self.history["last"] is None:
+            self.history["last"] = step + LAST
+            copy(self.best, self.learning)
+            copy(self.best, self.averaged)
+        last = self.history["last"]
+        rate = self.rate(step) if last is None else self.rate(last - LAST) * (last - step) / LAST
+        self.optimizer.learning_rate.assign(rate)
+        return float(rate) > 0.0
 
     def _networks(self) -> dict[str, keras.Model]:
         s, units = self.gan.settings, units_of(self.gan.discriminator)

@@ -27,6 +27,7 @@ from anogan_lib.training.settings import Settings
 
 PENALTY = 1.0  # weight of R1 and of R2, halved as in their papers
 LEAST_DIVERSITY = 0.9
+EPOCHS, MOST_STEPS = 45, 6000  # passes where images are many, and steps at most; else `default_steps`
 GROUP = 4  # images whose deviation D is given
 
 
@@ -97,6 +98,10 @@ class RpGAN(DCGAN):
         seen = self.discriminator.get_layer("seen").output  # augmentation comes between the two halves of D
         self.eyes = keras.Model(self.discriminator.input, seen)
         self.judge = keras.Model(seen, self.discriminator.output)
+
+    def default_epochs(self, steps_an_epoch: int) -> int:
+        steps = min(max(self.default_steps, EPOCHS * steps_an_epoch), MOST_STEPS)
+        return max(1, steps // steps_an_epoch)
 
     def build_generator(self) -> keras.Model:
         s = self.settings

@@ -96,6 +96,10 @@ class DCGAN:
     def build_discriminator(self) -> keras.Model:
         return build_discriminator(self.image_shape, self.settings.width, self.settings.normalisation)
 
+    def default_epochs(self, steps_an_epoch: int) -> int:
+        """Return the passes over the images where no number is given."""
+        return max(1, self.default_steps // steps_an_epoch)
+
     # ---- training: two steps, one loop
 
     def discriminator_step(self, images):
@@ -167,7 +171,7 @@ class DCGAN:
         batch_size = min(whole("batch_size", batch_size, 1), len(split))
         whole("checkpoint_every", checkpoint_every, 1)
         if epochs is None:
-            epochs = max(1, self.default_steps // (len(split) // batch_size))
+            epochs = self.default_epochs(len(split) // batch_size)
         whole("epochs", epochs, 1, MOST_EPOCHS)
         checkpoints = self._checkpoints(checkpoint_dir) if checkpoint_dir else None
         progress = Progress(self, epochs, checkpoints, checkpoint_every, on_epoch, on_step, verbose)

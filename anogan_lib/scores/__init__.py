@@ -5,7 +5,7 @@
 | paper | (1 - lambda) R + lambda D of raw sums (Schlegl et al. 2017) |
 | standardised | the same, R and D each in spreads of normal images |
 | f-anogan | A_R + kappa A_D of mean squares (Schlegl et al. 2019) |
-| best | the places that differ most, in the image and in two feature layers, less contrast and background |
+| best | the places that differ most, in the image and in every block of D, less contrast and background |
 """
 
 from anogan_lib.scores.basic import FAnoGAN, Paper, Score, Standardised

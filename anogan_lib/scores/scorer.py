@@ -52,6 +52,7 @@ class Scorer:
     def __init__(self, discriminator, features):
         self.discriminator, self.features = discriminator, features
         self.objects = {name: kind() for name, kind in scores.CLASSES.items()}
+        self["best"].blocks = sum(layer.name.startswith("features_") for layer in discriminator.layers)
         self._graphs: dict[tuple, tuple] = {}
 
     def __getitem__(self, name: str) -> scores.Score:
@@ -98,9 +99,11 @@ class Scorer:
         outputs = [feature_extractor(self.discriminator, layer).output for layer in self[name].extra_layers]
         return keras.Model(self.discriminator.input, [*outputs, self.features.output])
 
-    def shapes(self, name: str) -> list[tuple]:
-        """The shapes of what a score compares, (None, h, w, C) each."""
-        return [self.discriminator.input_shape, *(output.shape for output in self.feature_layers(name).outputs)]
+    def shapes(self) -> dict[str, tuple]:
+        """The shapes of what score="best" compares, (None, h, w, C) by loss."""
+        x = keras.KerasTensor(self.discriminator.input_shape)
+        features = keras.tree.flatten(self.feature_layers("best")(x))
+        return {name: each.shape for name, each in self["best"].differences(x, x, features, features).items()}
 
     def _compared(self, name: str, found: Inversion, function: Callable, what: str) -> dict[str, np.ndarray]:
         """Call a function of x, G(z) and the features of both, which returns arrays by name, for all images.

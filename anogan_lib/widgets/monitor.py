@@ -75,8 +75,7 @@ class TrainingMonitor(View):
         self.gan, self.options = gan, {"batch_size": batch_size, "on_epoch": on_epoch}
         self.images = as_split(train_images)
         self.steps_an_epoch = max(1, len(self.images) // min(batch_size, len(self.images)))
-        default = max(1, gan.default_steps // self.steps_an_epoch)
-        self.epochs = default if epochs is None else whole("epochs", epochs, 1)
+        self.epochs = gan.default_epochs(self.steps_an_epoch) if epochs is None else whole("epochs", epochs, 1)
         judged = [as_split(each)[:JUDGED].images for each in (self.images, held_back) if each is not None]
         z = prior.draw(SAMPLES, gan.latent_dim, gan.prior, (0, 0))  # those of gan.sample(8, seed=0)
 

@@ -123,8 +123,8 @@ def other_scores(detector, data, found) -> dict[str, np.ndarray]:
     away = found.z - mean
     bare = AnoGAN(detector.gan, recipe="best")
     bare.adopt(detector.generator, detector.encoder)
-    blocks = zip(("first", "last"), detector.scores["best"].needs[1:], strict=True)
-    one_block = ("local_residual", "local_discrimination")
+    residual, *blocks = detector.scores["best"].needs
+    one_block = (residual, blocks[-1])
     return {
         "best, background left in": bare.standardise(data.validation).invert(x).scores(),
         "best, D of the last block alone": sum(
@@ -143,7 +143,7 @@ def other_scores(detector, data, found) -> dict[str, np.ndarray]:
             local.TOP,
         ),
         "D: sum of absolute differences": found.discrimination,
-        **{f"D: of the {which} block alone, as best takes it": found.losses[name] for which, name in blocks},
+        **{f"D: of block {i} alone, as best takes it": found.losses[name] for i, name in enumerate(blocks, start=1)},
         "prior: distance of z from normal images' z": np.einsum("ni,ij,nj->n", away, np.linalg.inv(covariance), away),
     }
 

@@ -14,7 +14,7 @@ def pair():
     return rng.uniform(-1, 1, (3, 5, 4, 2)).astype("float32"), rng.uniform(-1, 1, (3, 5, 4, 2)).astype("float32")
 
 
-def test_local_map_is_the_root_mean_square_around_each_pixel_without_contrast(pair):
+def test_local_map_is_the_mean_absolute_difference_around_each_pixel_without_contrast(pair):
     x, y = pair
     found = np.asarray(scores.Local().maps(x, y))
     assert found.shape == (3, 5, 4)
@@ -24,7 +24,19 @@ def test_local_map_is_the_root_mean_square_around_each_pixel_without_contrast(pa
     spot[0, 20, 30] *= -1
     found = np.asarray(scores.Local().maps(spot, checks.astype("float32")))[0]
     assert np.unravel_index(found.argmax(), found.shape) == (20, 30)
-    assert (found**2).sum() == pytest.approx(4.0, rel=0.01)  # smoothing spreads, and loses nothing
+    differences = (spot - spot.mean()) / spot.std() - checks
+    assert found.sum() == pytest.approx(np.abs(differences).sum(), rel=0.01)  # smoothing spreads, and loses nothing
+
+
+def test_features_are_averaged_over_cells():
+    from skimage.measure import block_reduce
+
+    features = np.random.default_rng(0).normal(size=(2, 32, 16, 3)).astype("float32")
+    expected = block_reduce(features, (1, 4, 2, 1), np.mean)
+    np.testing.assert_allclose(local.in_cells(features, 8), expected, atol=1e-6)
+    np.testing.assert_allclose(local.in_cells(features[:, :5, :7], 8), features[:, :5, :7], atol=1e-6)  # fewer places
+    odd = np.asarray(local.in_cells(features[:, :31, :13], 8))  # cells cut through places, and lose nothing
+    np.testing.assert_allclose(odd.mean(axis=(1, 2)), features[:, :31, :13].mean(axis=(1, 2)), atol=1e-6)
 
 
 @pytest.mark.parametrize(("sigma", "truncate"), [(0.5, 4.0), (1.0, 3.0), (2.5, 3.0)])
@@ -43,9 +55,11 @@ def test_top_mean_looks_at_the_highest_values_alone():
 
 def test_best_score_sees_neither_brightness_nor_contrast_nor_the_size_of_features(pair):
     x, y = pair
-    found = scores.Local().losses(x, y, (x, x), (y, y))
-    again = scores.Local().losses(0.5 * x + 0.2, 0.3 * y - 0.1, (7 * x, 3 * x), (7 * y, 3 * y))
-    for name in scores.Local.needs:
+    score = scores.Local(blocks=2)
+    found = score.losses(x, y, (x, x), (y, y))
+    again = score.losses(0.5 * x + 0.2, 0.3 * y - 0.1, (7 * x, 3 * x), (7 * y, 3 * y))
+    assert len(score.needs) == 3
+    for name in score.needs:
         np.testing.assert_allclose(found[name], again[name], rtol=1e-3)
 
 
