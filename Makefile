@@ -24,7 +24,7 @@ help:
 	@echo "make pictures   draws the README's pictures again (img/)"
 	@echo "make view-pictures  takes those of the interactive views (needs Chromium)"
 	@echo "make quality    detection quality beside baselines (hours; goes on where it was stopped); results/bench/quality.json"
-	@echo "make weights    trains the ready detectors of weights/ again (hours on two CPU cores)"
+	@echo "make weights    trains the ready detectors of weights/ again (about an hour and a half on two CPU cores)"
 
 install: $(STAMP)
 
@@ -91,11 +91,12 @@ view-pictures: $(STAMP) $(BROWSER_STAMP)
 
 # The ready detectors, by the commands that their cards name.
 weights: $(STAMP)
-	rm -rf weights/hazelnut weights/hazelnut-paper weights/digits-8 weights/mnist-8
-	$(BIN)/anogan train hazelnut --flips --out weights/hazelnut
+	rm -rf weights/hazelnut weights/hazelnut-paper weights/digits-8 weights/mnist-8 weights/brick
+	$(BIN)/anogan train hazelnut --out weights/hazelnut
 	$(BIN)/anogan train hazelnut --recipe paper --flips --out weights/hazelnut-paper
 	$(BIN)/anogan train digits:8 --out weights/digits-8
 	$(BIN)/anogan train mnist:8 --out weights/mnist-8
+	$(BIN)/anogan train textures:brick --out weights/brick
 
 quality: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.quality
