@@ -62,7 +62,7 @@ def pipeline(detector, normal: np.ndarray, image: np.ndarray) -> "Figure":
     maps = {"residual": residual, "discrimination": np.abs(f_x - f_y).mean(axis=-1)}
     for (name, values), low, formula in zip(maps.items(), (1.1, 0.2), ("|x − G(z)|", "|f(x) − f(G(z))|"), strict=True):
         _arrow(ax, (3.6, 0.94 + (low - 0.65) / 2), (3.92, low + 0.32))
-        _tile(ax, _magma(values), 3.95, low, 0.58)
+        _tile(ax, values, 3.95, low, 0.58, cmap="magma", vmin=0)
         ax.text(4.24, low + 0.62, f"{name[0].upper()} = {getattr(found, name)[0]:.0f}", size=SMALL, ha="center")
         ax.text(4.24, low - 0.03, formula, size=6, ha="center", va="top")
         _arrow(ax, (4.57, low + 0.32), (4.88, 0.94 + (low - 0.65) / 2))
@@ -115,19 +115,12 @@ def growing_blocks(generator, z: np.ndarray, sheets: int = 4) -> "Figure":
         x += gap
         coarse = block[: len(block) // 2 * 2, : block.shape[1] // 2 * 2]
         coarse = coarse.reshape(len(block) // 2, 2, block.shape[1] // 2, 2, -1).mean(axis=(1, 3))  # without stripes
-        for i, channel in enumerate(
-            np.argsort(-(coarse.std(axis=(0, 1)) ** 2) / (block.std(axis=(0, 1)) + 1e-9))[:sheets][::-1]
-        ):
+        strength = coarse.std(axis=(0, 1)) ** 2 / (block.std(axis=(0, 1)) + 1e-9)
+        for i, channel in enumerate(np.argsort(-strength)[:sheets][::-1]):
             shift = 0.08 * (sheets - 1 - i)
-            _tile(ax, _grey(block[..., channel]), x + shift, 1.02 - side / 2 + shift - 0.08, side)
-        ax.text(
-            x + side / 2,
-            0.36,
-            "×".join(map(str, block.shape[:2])) + f"\n{block.shape[2]} maps",
-            ha="center",
-            va="top",
-            size=SMALL,
-        )
+            _tile(ax, block[..., channel], x + shift, 1.02 - side / 2 + shift - 0.08, side, cmap="gray")
+        text = "{}×{}\n{} maps".format(*block.shape)
+        ax.text(x + side / 2, 0.36, text, ha="center", va="top", size=SMALL)
         x += side + 0.08 * (sheets - 1)
     _arrow(ax, (x + 0.02, 1.02), (x + gap - 0.04, 1.02))
     _tile(ax, rgb(picture), x + gap, 0.4, 1.25)
@@ -165,9 +158,8 @@ def search_path(detector, image: np.ndarray, steps: int = 100) -> "Figure":
     ax.plot(*right[-2:].T, ":", color=COLOURS["residual"], linewidth=2, zorder=2)
     for t in when:
         name = f"step {numbers[t]}" if t else "start"
-        ax.annotate(
-            f"z, {name}", left[t], (6, -9 if t == middle else 4), textcoords="offset points", size=SMALL, zorder=7
-        )
+        beside = (6, -9 if t == middle else 4)
+        ax.annotate(f"z, {name}", left[t], beside, textcoords="offset points", size=SMALL, zorder=7)
         (x, y), up, label = right[t], t == last, f"{name}: R = {path[t]:.0f}"
         ax.plot([x, x], [y, y + (0.15 if up else -0.15)], color="black", linewidth=0.5)
         low = y + 0.15 if up else y - 0.85
@@ -213,9 +205,8 @@ def losses_plane(detector, data, found=None, lam: float = 0.1, ax: "Axes | None"
     ax = axes_or_new(ax, PAGE, 4.6)
     colours = [COLOURS[name] for name in CLASSES]
     for k, name in enumerate(CLASSES):
-        ax.scatter(
-            *points[labels == k].T, 22, color=colours[k], marker=MARKERS[k], label=name, alpha=0.85, linewidths=0
-        )
+        look = {"color": colours[k], "marker": MARKERS[k], "alpha": 0.85, "linewidths": 0}
+        ax.scatter(*points[labels == k].T, 22, label=name, **look)
     ax.set(xlabel="residual loss R", ylabel="discrimination loss D")
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     ax.autoscale(False)
@@ -227,9 +218,8 @@ def losses_plane(detector, data, found=None, lam: float = 0.1, ax: "Axes | None"
         bold = each == lam
         ax.plot(*np.transpose(ends), "-" if bold else "--", color="black", linewidth=2 if bold else 0.9)
         x, y = ends[-1] if each and bottom < ends[-1][1] < top else ((cut - each * top) / (1 - each), top)
-        place = (
-            {"ha": "right" if each else "left", "va": "bottom"} if y == top else {"va": "center"}
-        )  # where the line leaves the picture
+        # where the line leaves the picture
+        place = {"ha": "right" if each else "left", "va": "bottom"} if y == top else {"va": "center"}
         ax.text(x, y, f" λ = {each:g}", size=SMALL, weight="bold" if bold else "normal", **place)
     ax.legend(loc="lower right", frameon=False, title="on a line A(x) is the threshold", title_fontsize=SMALL)
     thumbnails(ax, points, data.images, [colours[k] for k in labels])
@@ -251,9 +241,10 @@ def _sheet(width: float, height: float) -> "Axes":
     return ax
 
 
-def _tile(ax: "Axes", picture: np.ndarray, x: float, y: float, side: float, title: str = "") -> None:
-    """Show (h, w, 3) uint8 with its lower left corner at (x, y), framed."""
-    ax.imshow(picture, extent=(x, x + side, y, y + side), interpolation="nearest", aspect="auto", zorder=3)
+def _tile(ax: "Axes", picture: np.ndarray, x: float, y: float, side: float, title: str = "", **colours) -> None:
+    """Show (h, w, 3) uint8, or (h, w) in the `colours` of imshow, with its lower left corner at (x, y), framed."""
+    where = {"extent": (x, x + side, y, y + side), "aspect": "auto", "zorder": 3}
+    ax.imshow(picture, interpolation="nearest", **where, **colours)
     ax.plot([x, x + side, x + side, x, x], [y, y, y + side, y + side, y], color="black", linewidth=0.5, zorder=3)
     ax.text(x + side / 2, y + side + 0.06, title, ha="center", size=SMALL)
 
@@ -281,16 +272,3 @@ def _sphere(ax: "Axes", x: float, y: float, radius: float, z: np.ndarray | None 
     if z is not None:
         ax.plot(*(np.array([x, y]) + 0.3 * radius * z[:2]), "o", color=COLOURS["score"], markersize=6)
         ax.text(x, y + radius + 0.06, "z", ha="center", size=9)
-
-
-def _grey(values: np.ndarray) -> np.ndarray:
-    """Map (h, w) from its least to its greatest value onto greys, (h, w, 3) uint8."""
-    level = (values - values.min()) / max(np.ptp(values), 1e-9)
-    return np.repeat(np.rint(255 * level).astype(np.uint8)[..., None], 3, axis=2)
-
-
-def _magma(values: np.ndarray) -> np.ndarray:
-    """Map (h, w) from 0 to its greatest value onto colours, (h, w, 3) uint8."""
-    from matplotlib import colormaps
-
-    return colormaps["magma"](values / max(values.max(), 1e-9), bytes=True)[..., :3]
