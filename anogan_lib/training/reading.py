@@ -90,9 +90,8 @@ def read_arrays(file: Path, wanted: Mapping[str, tuple], most: int, renamed: Cal
                 if name not in wanted or name in arrays:
                     raise ValueError(f"it holds {name!r}, which is not expected")
                 with _opened(archive, info) as stream:
-                    most -= _check_header(name, stream, *wanted[name], most, info.file_size)
-                with _opened(archive, info) as stream:
-                    arrays[name] = _read_array(stream, wanted[name][0])
+                    arrays[name] = _read_array(name, stream, *wanted[name], most, info.file_size)
+                most -= arrays[name].size
     return arrays
 
 
@@ -101,9 +100,7 @@ def read_array(file: Path, dtype: str, shape: tuple) -> np.ndarray:
     with naming(file):
         check_plain(file)
         with file.open("rb") as stream:
-            _check_header(file.name, stream, dtype, shape, MOST_BYTES, file.stat().st_size)
-            stream.seek(0)
-            return _read_array(stream, dtype)
+            return _read_array(file.name, stream, dtype, shape, MOST_BYTES, file.stat().st_size)
 
 
 def _opened(archive: ZipFile, info: ZipInfo):
@@ -113,11 +110,11 @@ def _opened(archive: ZipFile, info: ZipInfo):
     return archive.open(info)
 
 
-def _check_header(name: str, stream, dtype: str, shape: tuple, most: int, size: int) -> int:
-    """Compare the header of an array with what is expected, and return how many numbers follow."""
+def _read_array(name: str, stream, dtype: str, shape: tuple, most: int, size: int) -> np.ndarray:
+    """Read an array of `size` bytes, unless its header says something else than what is expected."""
     if np.lib.format.read_magic(stream) != (1, 0):
         raise ValueError(f"{name} is not an array of the usual format")
-    found, _, kind = np.lib.format.read_array_header_1_0(stream)
+    found, by_columns, kind = np.lib.format.read_array_header_1_0(stream)
     fits = len(found) == len(shape) and all(n > 0 and n == (m or n) for n, m in zip(found, shape, strict=True))
     if not fits or kind.kind != np.dtype(dtype).kind or kind.itemsize > 8:
         expected = "x".join("n" if n is None else str(n) for n in shape) or "one number"
@@ -125,11 +122,7 @@ def _check_header(name: str, stream, dtype: str, shape: tuple, most: int, size: 
     count = int(np.prod(found, dtype=object))
     if count > most or size != stream.tell() + count * kind.itemsize:
         raise ValueError(f"{name} has {count:,} numbers, which is too many or not what follows")
-    return count
-
-
-def _read_array(stream, dtype: str) -> np.ndarray:
-    array = np.lib.format.read_array(stream, allow_pickle=False).astype(dtype, copy=False)
+    array = np.frombuffer(stream.read(), kind).reshape(found, order="F" if by_columns else "C").astype(dtype)
     if not np.isfinite(array).all():
         raise ValueError("it holds NaN or infinity")
     return array
