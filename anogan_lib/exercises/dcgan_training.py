@@ -9,14 +9,6 @@ from anogan_lib.paper.dcgan import discriminator_loss as _d_loss
 from anogan_lib.paper.dcgan import generator_loss as _g_loss
 
 
-def _log_of_mean(logits):
-    return -np.log(np.mean(1 / (1 + np.exp(-logits))))
-
-
-def _mean_sigmoid(logits):
-    return np.mean(1 / (1 + np.exp(-logits)))
-
-
 @exercise(right=_d_loss, cases=lambda: arrays(2, (1, 1), (2, 1), (5, 1), (16, 1)))
 def discriminator_loss(real_logits, fake_logits):
     """D's loss - log D(x) - log(1 - D(G(z))), mean over the batch, from logits (N, 1); D is their sigmoid."""

@@ -8,10 +8,6 @@ from anogan_lib.exercises.check import among, exercise, share
 from anogan_lib.fast.encoder import izi_f_loss as _izi_f
 
 
-def _terms(mean, square, x, y, fx, fy, kappa, root=lambda term: term):
-    return root(mean(square(x - y))) + kappa * root(mean(square(fx - fy)))
-
-
 @exercise(
     right=_izi_f,
     cases=lambda: [
@@ -22,10 +18,6 @@ def _terms(mean, square, x, y, fx, fy, kappa, root=lambda term: term):
 def izi_f_loss(x, y, feature_x, feature_y, kappa):
     """izi_f: mean of (x - G(E(x)))^2 + kappa * mean of (f(x) - f(G(E(x))))^2, over everything; one number."""
     return np.mean((x - y) ** 2) + kappa * np.mean((feature_x - feature_y) ** 2)
-
-
-def _trainable(*networks) -> list:
-    return [variable for network in networks for variable in network.trainable_variables]
 
 
 def _moved(variables, encoder, generator, features) -> list[int]:

@@ -152,10 +152,6 @@ def buggy_trace(traces):
     return max(traces, key=lambda name: np.ptp(traces[name].z[0], axis=0).max()), "z"
 
 
-def _length(which, axis=1):
-    return which(np.linalg.norm(np.random.default_rng(0).normal(size=(10000, 64)), axis=axis))
-
-
 @exercise(given=lambda: ())
 def shortest_z():
     """Draw 10,000 z of 64 normal numbers each. Predict, then measure: how long is the shortest of them?"""

@@ -74,11 +74,6 @@ def costs() -> dict:
     return {"scores": scores, "labels": np.repeat([0, 1], [40, 70]), "miss": 20, "false_alarm": 1, "rate": 0.02}
 
 
-def _least_cost(case, **other):
-    how = {"miss_cost": case["miss"], "false_alarm_cost": case["false_alarm"], "anomaly_rate": case["rate"]} | other
-    return thresholds.least_cost(case["scores"], case["labels"], **how)
-
-
 def _errors(threshold, case) -> list[int]:
     """Count the false alarms and misses of a threshold."""
     threshold = getattr(threshold, "value", threshold)

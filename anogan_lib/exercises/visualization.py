@@ -11,11 +11,6 @@ from anogan_lib.exercises.check import exercise, share
 from anogan_lib.exercises.scores import won  # noqa: F401
 
 
-def _each(maps):
-    """Make the mistake of scaling each map by itself."""
-    return maps / maps.max((1, 2), keepdims=True)
-
-
 @exercise(
     right=lambda normal, maps: np.clip(maps / pictures.common_scale(normal), 0, 1),
     cases=lambda: [(normal / 2, maps) for normal, maps in arrays(2, (1, 1, 4), (2, 2, 2), (4, 6, 6), low=0.02)],
