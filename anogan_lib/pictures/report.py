@@ -5,7 +5,6 @@
 Every figure comes from `evaluation`, every picture from `images` and `curves`; `report.html` holds the page's text.
 """
 
-import base64
 import importlib.metadata
 import platform
 import time
@@ -20,6 +19,7 @@ from anogan_lib.evaluation import metrics, thresholds
 from anogan_lib.evaluation.evaluation import LAMS, Evaluation, auroc_over_lambda
 from anogan_lib.evaluation.regions import outline, regions
 from anogan_lib.pictures import curves, images
+from anogan_lib.pictures.page import base64_of
 from anogan_lib.pictures.style import CLASSES, COLOURS
 from anogan_lib.saving import short, write_text
 
@@ -170,4 +170,4 @@ def _svg(figure) -> str:
 
 
 def _data(kind: str, content: bytes) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    return f"data:image/{kind};base64,{base64_of(content)}"

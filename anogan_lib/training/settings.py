@@ -4,19 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral
 
-from anogan_lib.checks import check_seed, flag, number, whole
+from anogan_lib.checks import check_seed, flag, number, one_of, whole
 from anogan_lib.training.augmentation import check_augment
 
 MOST_WIDTH = 256  # at 256x256 G then has 60 million weights, a quarter of a gigabyte
 
 PRIORS = ("sphere", "normal")
-
-
-def check_prior(prior: str) -> str:
-    """Return the name of a prior. Raises ValueError for an unknown one."""
-    if prior not in PRIORS:
-        raise ValueError(f"The prior is one of {', '.join(PRIORS)}. Received: {prior!r}")
-    return prior
 
 
 @dataclass(frozen=True)
@@ -63,7 +56,7 @@ class Settings:
         checked |= {name: number(name, getattr(self, name), 0, 1, above=True) for name in rates}
         for name, value in checked.items():  # the dataclass is frozen
             object.__setattr__(self, name, value)
-        check_prior(self.prior)
+        one_of("The prior", self.prior, PRIORS)
         check_augment(self.augment)
 
 

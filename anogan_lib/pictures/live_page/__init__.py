@@ -7,12 +7,7 @@ does; `page.html`, `page.css`, `easel.js` and `page.js` are what a person sees. 
 images that were searched here, from the same start and with the same steps.
 """
 
-import base64
-import hashlib
-import json
-from html import escape
 from pathlib import Path
-from string import Template
 
 import numpy as np
 
@@ -21,8 +16,9 @@ from anogan_lib.datasets.images import from_uint8, to_uint8
 from anogan_lib.evaluation import thresholds
 from anogan_lib.pictures.images import common_scale
 from anogan_lib.pictures.live_page.layers import Weights, chain
+from anogan_lib.pictures.page import base64_of, write_page
 from anogan_lib.pictures.style import drawing_script
-from anogan_lib.saving import own_data, write_text
+from anogan_lib.saving import own_data
 
 FOLDER = Path(__file__).parent
 CALIBRATION = 200  # normal images that are searched at most
@@ -49,20 +45,10 @@ def live(detector, path, data: AnomalyDataset | None = None, progress: bool = Fa
     """
     data = own_data(detector, data)
     state = _search(detector) | _calibration(detector, data.calibration, progress) | {"examples": _examples(data)}
-    state |= {"product": _base64((FOLDER / "product.wasm").read_bytes()), "name": data.name}
-    page, style, *scripts = map(_text, ("page.html", "page.css", "networks.js", "search.js", "easel.js", "page.js"))
-    script = "\n".join([drawing_script(), *scripts])
-    content = Template(page).substitute(
-        title=escape(f"AnoGAN live: {data.name}"),
-        about=escape(data.description),
-        style=style,
-        script=script,
-        style_digest=_digest(style),
-        script_digest=_digest(script),
-        state=json.dumps(state).replace("<", "\\u003c"),  # so that no text can end the script element
-    )
-    write_text(path, content)
-    return Path(path)
+    state |= {"product": base64_of((FOLDER / "product.wasm").read_bytes()), "name": data.name}
+    style, *scripts = map(_text, ("page.css", "networks.js", "search.js", "easel.js", "page.js"))
+    script, texts = "\n".join([drawing_script(), *scripts]), {"title": data.name, "about": data.description}
+    return write_page(path, FOLDER / "page.html", style, script, state, **texts)
 
 
 def _search(detector) -> dict:
@@ -85,7 +71,7 @@ def _search(detector) -> dict:
         "prior": detector.gan.prior,
         "pace": pace._asdict(),
         "starts": [start.tolist() for start in starts],
-        "weights": _base64(weights.joined().astype("<f2").tobytes()),
+        "weights": base64_of(weights.joined().astype("<f2").tobytes()),
     }
 
 
@@ -133,17 +119,8 @@ def _examples(data: AnomalyDataset) -> list[dict]:
     by_kind = [np.flatnonzero((labels == 1) & (kinds == kind)) for kind in sorted(set(kinds[labels == 1]))]
     turns = [rows[turn] for turn in range(ANOMALOUS) for rows in by_kind if turn < len(rows)]
     chosen = [*good, *sorted(turns[:ANOMALOUS], key=lambda row: kinds[row])]
-    return [{"kind": str(kinds[row]), "image": _base64(to_uint8(split.images[row]).tobytes())} for row in chosen]
+    return [{"kind": str(kinds[row]), "image": base64_of(to_uint8(split.images[row]).tobytes())} for row in chosen]
 
 
 def _text(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8")
-
-
-def _base64(content: bytes) -> str:
-    return base64.b64encode(content).decode()
-
-
-def _digest(text: str) -> str:
-    """What a content security policy calls an inline script or style by."""
-    return f"sha256-{_base64(hashlib.sha256(text.encode()).digest())}"
