@@ -36,10 +36,10 @@ def check_seed(seed) -> int:
     return whole("seed", seed, 0, 2**32 - 1)
 
 
-def one_of(name: str, value, names) -> str:
-    """Return one of several names."""
-    if value not in tuple(names):
-        raise ValueError(f"{name} is one of {', '.join(names)}. Received: {shortened(value)}")
+def one_of(name: str, value, choices):
+    """Return one of several names or numbers."""
+    if value not in tuple(choices):
+        raise ValueError(f"{name} is one of {', '.join(map(str, choices))}. Received: {shortened(value)}")
     return value
 
 

@@ -1,5 +1,6 @@
 """Read image files as arrays with values in [-1, 1], whatever their mode, depth and size."""
 
+import math
 import os
 import re
 import stat
@@ -121,7 +122,7 @@ def choose_range(levels: Sequence[tuple[float, float]]) -> tuple[float, float]:
     One image in twenty, the most extreme, has no part in it.
     """
     lows, highs = np.sort(levels, axis=0).T
-    extreme = min(-(-(len(lows) - 1) // 20), (len(lows) - 1) // 2)
+    extreme = min(math.ceil((len(lows) - 1) / 20), (len(lows) - 1) // 2)
     low, high = float(lows[extreme]), float(highs[-1 - extreme])
     fitting = (each for each in NATURAL if each[0] <= low and high <= each[1] <= each[0] + 4 * (high - low))
     margin = (high - low) / 8 or 1.0

@@ -8,6 +8,7 @@
 | best | the places that differ most, in the image and in every block of D, less contrast and background |
 """
 
+from anogan_lib.checks import one_of
 from anogan_lib.scores.basic import FAnoGAN, Paper, Score, Standardised
 from anogan_lib.scores.local import Local
 
@@ -18,9 +19,7 @@ __all__ = ["CLASSES", "NAMES", "FAnoGAN", "Local", "Paper", "Score", "Standardis
 
 def check_score(name: str) -> str:
     """Return the name of a score. Raises ValueError for an unknown one."""
-    if name not in NAMES:
-        raise ValueError(f"The score is one of {', '.join(NAMES)}. Received: {name!r}")
-    return name
+    return one_of("The score", name, NAMES)
 
 
 def default_lam(name: str) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 import traitlets as tr
 
 from anogan_lib import pictures
+from anogan_lib.checks import one_of
 from anogan_lib.datasets.base import labelled
 from anogan_lib.evaluation import metrics, thresholds
 from anogan_lib.paper.score import check_lam
@@ -139,10 +140,7 @@ class LambdaExplorer(View):
                 check_same(name, self.images, value.images)
             return value
         choices = self.about["scores" if name == "score" else "rates"]
-        value = value if name == "score" else round(value, 9)
-        if value not in choices:
-            raise ValueError(f"{name} is one of {', '.join(map(str, choices))} here. Received: {value!r}.")
-        return value
+        return one_of(name, value if name == "score" else round(value, 9), choices)
 
     @property
     def _place(self) -> tuple[int, int, int]:

@@ -46,7 +46,8 @@ def live(detector, path, data: AnomalyDataset | None = None, progress: bool = Fa
     data = own_data(detector, data)
     state = _search(detector) | _calibration(detector, data.calibration, progress) | {"examples": _examples(data)}
     state |= {"product": base64_of((FOLDER / "product.wasm").read_bytes()), "name": data.name}
-    style, *scripts = map(_text, ("page.css", "networks.js", "search.js", "easel.js", "page.js"))
+    files = ("page.css", "networks.js", "search.js", "easel.js", "page.js")
+    style, *scripts = ((FOLDER / name).read_text(encoding="utf-8") for name in files)
     script, texts = "\n".join([drawing_script(), *scripts]), {"title": data.name, "about": data.description}
     return write_page(path, FOLDER / "page.html", style, script, state, **texts)
 
@@ -120,7 +121,3 @@ def _examples(data: AnomalyDataset) -> list[dict]:
     turns = [rows[turn] for turn in range(ANOMALOUS) for rows in by_kind if turn < len(rows)]
     chosen = [*good, *sorted(turns[:ANOMALOUS], key=lambda row: kinds[row])]
     return [{"kind": str(kinds[row]), "image": base64_of(to_uint8(split.images[row]).tobytes())} for row in chosen]
-
-
-def _text(name: str) -> str:
-    return (FOLDER / name).read_text(encoding="utf-8")
