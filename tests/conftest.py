@@ -8,6 +8,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 
+import numpy as np
 import pytest
 
 
@@ -71,3 +72,9 @@ def masked_detector(masked_data):
     detector.standardise(masked_data.validation).calibrate(masked_data.calibration, false_alarm_rate=0.1)
     detector.card = {"data": HOSTILE, "results": {"auroc": 0.5}}
     return detector
+
+
+@pytest.fixture
+def pair() -> tuple[np.ndarray, np.ndarray]:
+    """Two batches of images, or of features, (3, 5, 4, 2) each."""
+    return tuple(np.random.default_rng(0).uniform(-1, 1, (2, 3, 5, 4, 2)).astype("float32"))

@@ -1,7 +1,7 @@
 """The library was rebuilt once, and nothing changed but its form: scores, search and training are those of before.
 
-`unchanged.npz` holds what commit da58f03 computed. Where weights are trained again, or a score or the training is changed
-on purpose, its values go with them; those of the ready detectors are of November 28th, 2026.
+`unchanged.npz` holds what commit da58f03 computed. Where weights are trained again, or a score or the training is
+changed on purpose, its values go with them; those of the ready detectors are of November 28th, 2026.
 """
 
 from pathlib import Path

@@ -6,12 +6,6 @@ import pytest
 from anogan_lib.paper import score
 
 
-@pytest.fixture
-def pair():
-    rng = np.random.default_rng(0)
-    return rng.uniform(-1, 1, (3, 5, 4, 2)).astype("float32"), rng.uniform(-1, 1, (3, 5, 4, 2)).astype("float32")
-
-
 def test_losses_are_sums_over_each_image(pair):
     x, y = pair
     for i in range(3):

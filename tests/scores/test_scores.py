@@ -8,12 +8,6 @@ from anogan_lib import scores
 from anogan_lib.scores import local
 
 
-@pytest.fixture
-def pair():
-    rng = np.random.default_rng(0)
-    return rng.uniform(-1, 1, (3, 5, 4, 2)).astype("float32"), rng.uniform(-1, 1, (3, 5, 4, 2)).astype("float32")
-
-
 def test_local_map_is_the_mean_absolute_difference_around_each_pixel_without_contrast(pair):
     x, y = pair
     found = np.asarray(scores.Local().maps(x, y))
