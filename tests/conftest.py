@@ -40,7 +40,6 @@ HOSTILE = "<script>alert('x')</script>&amp; \"quoted\".png"
 @pytest.fixture(scope="session")
 def masked_data():
     """Colour images of 16x16 with squares as defects, their masks, and names that are no HTML."""
-    import numpy as np
 
     from anogan_lib.datasets.base import AnomalyDataset, Split
 
