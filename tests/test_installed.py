@@ -49,12 +49,12 @@ def test_the_wheel_holds_every_file_of_the_package(wheel):
     package = [path for path in (ROOT / "anogan_lib").rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert {path.suffix for path in package} >= {".py", ".js", ".css", ".html"}
     assert {path.relative_to(ROOT).as_posix() for path in package} <= names
-    for folder in ("weights", "data/hazelnut"):
+    for folder in ("weights/hazelnut", "weights/digits-8", "weights/mnist-8", "data/hazelnut"):
         files = [path for path in (ROOT / folder).rglob("*.*") if path.is_file() and path.suffix != ".pyc"]
         assert {f"anogan_lib/shipped/{path.relative_to(ROOT).as_posix()}" for path in files} <= names
     assert "anogan_lib/shipped/data/hazelnut/render.py" in names
     assert sum(name.startswith("anogan_lib/shipped/data/hazelnut/") and name.endswith(".png") for name in names) == 571
-    assert sum(name.startswith("anogan_lib/shipped/weights/") and name.endswith("detector.json") for name in names) >= 3
+    assert sum(name.startswith("anogan_lib/shipped/weights/") and name.endswith("detector.json") for name in names) == 3
     assert not any(name.endswith(".pyc") for name in names)
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"anogan_lib"}
 

@@ -2,12 +2,12 @@
 
     python -m tests.benchmarks.quality [--only mnist:8 ...] [--parts detector ...] [--jobs 2] [--out results/bench]
 
-A task is one data set and one seed. Each of its parts (gan, detector, baselines, autoencoder, paper) is measured in a
-process of its own and written to a file in OUT/quality/; what is there is not measured again, so stop the run whenever
+A task is one data set and one seed. Each of its parts (detector, gan, baselines, autoencoder, paper, f-anogan) is
+measured in a process of its own and written to a file in OUT/quality/; what is there is not measured again, so stop the run whenever
 you like, and remove that folder to begin anew. At the end everything measured so far goes into OUT/quality.json and is
 kept as tests/benchmarks/quality.json. While parts of the kept run are missing, another run goes on with it, here or on
-another machine; a whole one gives way to another whole one only. One-class MNIST and the magnetic tiles need
-$ANOGAN_DATA.
+another machine; a whole one gives way to another whole one only. All but the built-in sets need $ANOGAN_DATA. The part
+"version 0.2" is what that version's detector reached, with the training and the score of then.
 """
 
 import argparse
@@ -22,14 +22,10 @@ from tests.benchmarks import apart
 
 KEPT = Path(__file__).with_suffix(".json")
 MNIST = [(f"mnist:{digit}", 0) for digit in range(10)]
-TASKS = [
-    *MNIST,
-    ("digits:8", 0),
-    ("magnetic_tile", 0),
-    ("hazelnut", 0),
-    *((f"mnist:{digit}", seed) for digit in (2, 3, 8) for seed in (1, 2)),
-]
-FLIPS = {"hazelnut", "magnetic_tile"}  # objects that may lie either way
+FOLDERS = ("hazelnut", "magnetic_tile", "mvtec_pill", "solar_elpv_poly", "digits:8")
+SEEDS = (0, 1, 2)
+TASKS = [*MNIST, *((spec, 0) for spec in FOLDERS)]
+TASKS += [(spec, seed) for seed in SEEDS[1:] for spec in (*FOLDERS, *(spec for spec, _ in MNIST))]
 PAPER_IMAGES = 1000  # test images, drawn by class, that the search of the paper is made for: 500 steps each
 HELD = slice(5, 10)  # digits for which nothing was tuned
 
@@ -37,12 +33,29 @@ HELD = slice(5, 10)  # digits for which nothing was tuned
 # ---- the parts of a task: each takes the data set, a seed and the task's folder, and returns plain figures
 
 
+def detector_part(spec: str, data, seed: int, folder: Path) -> dict:
+    """The default detector, as `anogan train` makes it from nothing, on every test image."""
+    from anogan_lib import AnoGAN, RpGAN
+
+    started = time.perf_counter()
+    gan = RpGAN(image_shape=data.image_shape, seed=seed)
+    history = gan.train(data.train, checkpoint_dir=folder / "checkpoint", verbose=False)
+    detector = AnoGAN(gan, recipe="best", seed=seed)
+    detector.fit(data, checkpoint_dir=folder / "checkpoint" / "encoder", verbose=False)
+    minutes = round((time.perf_counter() - started) / 60, 1)
+    detector.save(folder / "detector")
+    found = detector.predict(data.test)
+    told = {"trained_steps": int(gan.steps_done), "minutes": minutes, "diversity": history["diversity"][-1]}
+    told |= {"left": min(detector.encoder_history["left"]), "moved": detector.encoder_history["moved"]}
+    return figures(data.test, found.scores, found.maps) | told
+
+
 def gan_part(spec: str, data, seed: int, folder: Path) -> dict:
-    """The default DCGAN, trained from nothing on the training images: for the detector and the search of the paper."""
+    """A plain DCGAN, trained from nothing on the training images: for both papers' methods."""
     from anogan_lib import DCGAN
 
-    gan = DCGAN(image_shape=data.image_shape, flips=spec in FLIPS, seed=seed)
-    gan.train(data.train, checkpoint_dir=folder / "checkpoint", verbose=False)
+    gan = DCGAN(image_shape=data.image_shape, seed=seed)
+    gan.train(data.train, checkpoint_dir=folder / "plain", verbose=False)
     gan.save(folder / "gan")
     return {"trained_steps": int(gan.steps_done)}
 
@@ -54,18 +67,6 @@ def trained_gan(spec: str, data, seed: int, folder: Path):
     if not (folder / "gan").is_dir():
         gan_part(spec, data, seed, folder)
     return DCGAN.load(folder / "gan")
-
-
-def detector_part(spec: str, data, seed: int, folder: Path) -> dict:
-    """The default detector: encoder, spreads and threshold from nothing, then every test image."""
-    from anogan_lib import AnoGAN
-
-    gan, started = trained_gan(spec, data, seed, folder), time.perf_counter()
-    detector = AnoGAN(gan, recipe="best", seed=seed).fit(data, verbose=False)
-    fitted = round(time.perf_counter() - started, 1)
-    detector.save(folder / "detector")
-    found = detector.predict(data.test)
-    return figures(data.test, found.scores, found.maps) | {"fitting_seconds": fitted}
 
 
 def baselines_part(spec: str, data, seed: int, folder: Path) -> dict:
@@ -106,7 +107,7 @@ def autoencoder_part(spec: str, data, seed: int, folder: Path) -> dict:
 
 
 def paper_part(spec: str, data, seed: int, folder: Path) -> dict:
-    """AnoGAN as published: 500 steps from a random start, lambda 0.1, raw sums; in the detector's DCGAN as trained."""
+    """AnoGAN as published: 500 steps from a random start, lambda 0.1, raw sums."""
     from anogan_lib import AnoGAN
     from anogan_lib.paper import search
 
@@ -116,13 +117,24 @@ def paper_part(spec: str, data, seed: int, folder: Path) -> dict:
     return figures(chosen, found.scores(), found.maps())
 
 
+def f_anogan_part(spec: str, data, seed: int, folder: Path) -> dict:
+    """f-AnoGAN as published but for its GAN, which is the plain DCGAN: izi_f on real images, G frozen, mean squares."""
+    from anogan_lib import AnoGAN
+
+    detector = AnoGAN(trained_gan(spec, data, seed, folder), recipe="f-anogan", seed=seed).fit(data, verbose=False)
+    found = detector.predict(data.test)
+    return figures(data.test, found.scores, found.maps)
+
+
 PARTS = {
-    "gan": gan_part,
     "detector": detector_part,
     "baselines": baselines_part,
+    "gan": gan_part,
     "autoencoder": autoencoder_part,
     "paper": paper_part,
+    "f-anogan": f_anogan_part,
 }
+BEFORE = "version 0.2"  # a part that is kept, and not measured any more
 
 
 def figures(split, scores: np.ndarray, maps=None, intervals: bool = True) -> dict:
@@ -162,7 +174,7 @@ def folder_of(spec: str, seed: int, out: Path) -> Path:
 
 def wanted(seed: int) -> list[str]:
     """Further seeds are for the detector alone."""
-    return ["gan", "detector"] if seed else list(PARTS)
+    return ["detector"] if seed else list(PARTS)
 
 
 def measure(part: str, spec: str, seed: int, out: Path) -> None:
@@ -177,7 +189,8 @@ def measure(part: str, spec: str, seed: int, out: Path) -> None:
 def read(spec: str, seed: int, out: Path) -> dict[str, dict]:
     """The parts of a task that have been measured."""
     folder = folder_of(spec, seed, out)
-    return {name: json.loads(path.read_text()) for name in PARTS if (path := folder / f"{name}.json").is_file()}
+    files = {name: folder / f"{name}.json" for name in (*PARTS, BEFORE)}
+    return {name: json.loads(path.read_text()) for name, path in files.items() if path.is_file()}
 
 
 def missing(out: Path) -> list[tuple[str, str, int]]:
@@ -207,23 +220,23 @@ def gather(out: Path, command: str) -> dict:
             **{f"{name}_per_digit": column(digits, "baselines", rival) for name, rival in RIVALS.items()},
             "autoencoder_per_digit": column(digits, "autoencoder"),
             "paper_per_digit": column(digits, "paper"),
+            "f_anogan_per_digit": column(digits, "f-anogan"),
+            "before_per_digit": column(digits, BEFORE),
             "paper_intervals": column(digits, "paper", key="interval"),
-            "per_digit_by_seed": {
-                str(digit): [read(f"mnist:{digit}", seed, out).get("detector", {}).get("auroc") for seed in range(3)]
-                for digit in (2, 3, 8)
-            },
-            **about(digits, [0, 1, 2]),
+            "per_digit_by_seed": {str(digit): by_seed(f"mnist:{digit}", out) for digit in range(10)},
+            **about(digits, list(SEEDS)),
         }
-    for spec, seed in TASKS:
-        if not spec.startswith("mnist") and (parts := read(spec, seed, out)):
+    for spec in FOLDERS:
+        if parts := read(spec, 0, out):
             rivals = parts.get("baselines", {"rivals": {}})["rivals"]
-            rivals |= {name: parts[name] for name in ("autoencoder", "paper") if name in parts}
-            own = parts.get("detector", {})
-            told[spec.split(":")[0]] = own | {"baselines": rivals} | about([parts], [seed])
+            rivals |= {name: parts[name] for name in (*OTHERS, BEFORE) if name in parts}
+            own = parts.get("detector", {}) | {"by_seed": by_seed(spec, out)}
+            told[spec.split(":")[0]] = own | {"baselines": rivals} | about([parts], [0])
     told["parts"] = {folder_of(*task, out).name: parts for task in TASKS if (parts := read(*task, out))}
     return told
 
 
+OTHERS = ("autoencoder", "paper", "f-anogan")
 RIVALS = {
     "knn": "3-NN",
     "knn_unit_norm": "3-NN, unit norm",
@@ -238,6 +251,11 @@ def column(tasks: list[dict], part: str, rival: str | None = None, key: str = "a
     if rival:
         found = [each.get("rivals", {}).get(rival, {}) for each in found]
     return [each.get(key) for each in found]
+
+
+def by_seed(spec: str, out: Path) -> list[float | None]:
+    """The detector's AUROC with each seed."""
+    return [read(spec, seed, out).get("detector", {}).get("auroc") for seed in SEEDS]
 
 
 def mean(values: list) -> float | None:
@@ -285,55 +303,64 @@ def main() -> None:
 
 def table(told: dict) -> str:
     """The table of the results page: a row for each data set, a column for each method."""
-    methods = ("detector", *RIVALS.values(), "autoencoder", "AnoGAN as published")
+    methods = ("detector", "seeds 0 to 2", BEFORE, *RIVALS.values(), "autoencoder", "AnoGAN as published", "f-AnoGAN")
     lines = ["| normal images | " + " | ".join(methods) + " |", "|---" * (len(methods) + 1) + "|"]
 
-    def row(name: str, values: list) -> None:
-        cells = ["" if value is None else f"{value:.3f}" for value in values]
-        known = [value for value in values if value is not None and values[0] is not None]
-        cells = [f"**{c}**" if v in known and v == max(known) else c for c, v in zip(cells, values, strict=True)]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    def row(name: str, own: float | None, seeds: list, others: list) -> None:
+        best = max(value for value in (own, *others[1:]) if value is not None)
+        cells = [
+            "" if value is None else f"**{value:.3f}**" if value == best and own is not None else f"{value:.3f}"
+            for value in (own, *others)
+        ]
+        seeds = [value for value in seeds if value is not None]
+        spread = f"{np.mean(seeds):.3f} ({min(seeds):.3f} to {max(seeds):.3f})" if len(seeds) > 1 else ""
+        lines.append(f"| {name} | {' | '.join([cells[0], spread, *cells[1:]])} |")
 
     if "mnist" in told:
-        columns = [told["mnist"]["per_digit"]]
-        columns += [told["mnist"][f"{name}_per_digit"] for name in (*RIVALS, "autoencoder", "paper")]
-        for digit, values in enumerate(zip(*columns, strict=True)):
-            row(f"MNIST {digit}", list(values))
-        row("MNIST, mean of ten", [mean(values) for values in columns])
-        row("MNIST, mean of 5 to 9", [mean(values[HELD]) for values in columns])
-    for name, figure in (("hazelnut", "auroc"), ("magnetic_tile", "auroc"), ("digits", "auroc"), *PIXELS):
-        if name in told:
-            rivals = told[name]["baselines"]
-            others = [rivals.get(rival, {}).get(figure) for rival in (*RIVALS.values(), "autoencoder", "paper")]
-            row(f"{name}, {figure.replace('_', ' ')}", [told[name].get(figure), *others])
+        digits = told["mnist"]
+        names = ("before", *RIVALS, "autoencoder", "paper", "f_anogan")
+        own, others = digits["per_digit"], [digits[f"{name}_per_digit"] for name in names]
+        for digit in range(10):
+            row(f"MNIST {digit}", own[digit], digits["per_digit_by_seed"][str(digit)], [each[digit] for each in others])
+        row("MNIST, mean of ten", mean(own), [], [mean(each) for each in others])
+        row("MNIST, mean of 5 to 9", mean(own[HELD]), [], [mean(each[HELD]) for each in others])
+    for figure in ("auroc", "pixel_auroc"):
+        for name in (spec.split(":")[0] for spec in FOLDERS):
+            found = told.get(name, {"baselines": {}})
+            others = [found["baselines"].get(rival, {}).get(figure) for rival in (BEFORE, *RIVALS.values(), *OTHERS)]
+            if any(value is not None for value in others):
+                seeds = found["by_seed"] if figure == "auroc" else []
+                row(f"{name}, {figure.replace('_', ' ')}", found.get(figure), seeds, others)
     return "\n".join(lines)
 
 
 def summary(told: dict) -> str:
-    """The README's table: five rows, with the intervals that were measured."""
+    """The README's table: what was measured, with intervals."""
 
     def cell(found: dict, figure: str = "auroc") -> str:
         between = found.get("interval") if figure == "auroc" else None
-        return f"{found[figure]:.3f}" + (" [{:.2f}, {:.2f}]".format(*between) if between else "")
+        known = f"{found[figure]:.3f}" if figure in found else "-"
+        return known + (" [{:.2f}, {:.2f}]".format(*between) if between else "")
 
-    lines = ["| image AUROC | AnoGAN as published | this | best simple rival |", "|---|---|---|---|"]
+    lines = ["| image AUROC | AnoGAN as published | f-AnoGAN | this | best simple rival |", "|---|---|---|---|---|"]
     digits = told["mnist"]
-    rivals = {rival: mean(digits[f"{name}_per_digit"]) for name, rival in RIVALS.items()}
-    best = max(rivals, key=rivals.get)
-    means = [mean(digits[f"{name}per_digit"]) for name in ("paper_", "")]
-    lines.append(f"| one-class MNIST, mean of ten | {means[0]:.3f} | {means[1]:.3f} | {rivals[best]:.3f} ({best}) |")
+    if None not in digits["per_digit"]:
+        rivals = {rival: mean(digits[f"{name}_per_digit"]) for name, rival in RIVALS.items()}
+        best = max(rivals, key=rivals.get)
+        means = [mean(digits[f"{name}per_digit"]) for name in ("paper_", "f_anogan_", "")]
+        cells = ["-" if value is None else f"{value:.3f}" for value in means]
+        lines.append(f"| one-class MNIST, mean of ten | {' | '.join(cells)} | {rivals[best]:.3f} ({best}) |")
     rows = (("rendered hazelnuts", "hazelnut", "auroc"), ("the same, pixels", "hazelnut", "pixel_auroc"))
-    rows += (("magnetic tiles", "magnetic_tile", "auroc"), ("8x8 digits", "digits", "auroc"))
+    rows += (("MVTec AD's pills", "mvtec_pill", "auroc"), ("the same, pixels", "mvtec_pill", "pixel_auroc"))
+    rows += (("solar cells", "solar_elpv_poly", "auroc"), ("magnetic tiles", "magnetic_tile", "auroc"))
     for title, name, figure in rows:
         known = {n: each for n, each in told[name]["baselines"].items() if n in RIVALS.values() and figure in each}
         best = max(known, key=lambda n: known[n][figure])
-        paper = told[name]["baselines"]["paper"]
-        cells = (cell(paper, figure), cell(told[name], figure), f"{known[best][figure]:.3f} ({best})")
-        lines.append(f"| {title} | {' | '.join(cells)} |")
+        papers = [cell(told[name]["baselines"].get(part, {}), figure) for part in ("paper", "f-anogan")]
+        own = cell(told[name], figure)
+        lines.append(f"| {title} | {' | '.join([*papers, own])} | {known[best][figure]:.3f} ({best}) |")
     return "\n".join(lines)
 
-
-PIXELS = (("hazelnut", "pixel_auroc"), ("magnetic_tile", "pixel_auroc"))
 
 if __name__ == "__main__":
     main()
