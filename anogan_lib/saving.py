@@ -356,7 +356,8 @@ def card_as_text(card: dict) -> str:
     """Return the card as a small Markdown page."""
     lines = [f"# Detector trained on {card.get('data', 'images')}", ""]
     lines += [part for name in ("description", "command") if name in card for part in (card[name], "")]
-    rest = {name: value for name, value in card.items() if name not in ("data", "description", "command", "results")}
-    rest |= card.get("results", {})
-    lines += [f"- {name.replace('_', ' ')}: {short(value)}" for name, value in rest.items()]
+    about = {name: value for name, value in card.items() if name not in ("data", "description", "command", "results")}
+    for some in (about, card.get("results", {})):
+        lines += [f"- {name.replace('_', ' ')}: {short(value)}" for name, value in some.items()]
+        lines += ["", "On test images:", ""] if some is about and card.get("results") else []
     return "\n".join(lines) + "\n"

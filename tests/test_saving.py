@@ -140,4 +140,4 @@ def test_a_card_is_a_page_for_people():
     card = {"data": "nuts", "description": "Nuts.", "command": "anogan train nuts", "threshold": 1.23456}
     text = saving.card_as_text(card | {"results": {"auroc": 0.98765, "baselines": {"PCA": 0.5}}})
     assert text.startswith("# Detector trained on nuts\n\nNuts.\n\nanogan train nuts\n")
-    assert "- threshold: 1.235\n- auroc: 0.9877\n- baselines: PCA 0.5\n" in text
+    assert "- threshold: 1.235\n\nOn test images:\n\n- auroc: 0.9877\n- baselines: PCA 0.5\n" in text

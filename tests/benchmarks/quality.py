@@ -3,11 +3,11 @@
     python -m tests.benchmarks.quality [--only mnist:8 ...] [--parts detector ...] [--jobs 2] [--out results/bench]
 
 A task is one data set and one seed. Each of its parts (detector, gan, baselines, autoencoder, paper, f-anogan) is
-measured in a process of its own and written to a file in OUT/quality/; what is there is not measured again, so stop the run whenever
-you like, and remove that folder to begin anew. At the end everything measured so far goes into OUT/quality.json and is
-kept as tests/benchmarks/quality.json. While parts of the kept run are missing, another run goes on with it, here or on
-another machine; a whole one gives way to another whole one only. All but the built-in sets need $ANOGAN_DATA. The part
-"version 0.2" is what that version's detector reached, with the training and the score of then.
+measured in a process of its own and written to a file in OUT/quality/; what is there is not measured again, so stop the
+run whenever you like, and remove that folder to begin anew. At the end everything measured so far goes into
+OUT/quality.json and is kept as tests/benchmarks/quality.json. While parts of the kept run are missing, another run goes
+on with it, here or on another machine; a whole one gives way to another whole one only. All but the built-in sets need
+$ANOGAN_DATA. The part "version 0.2" is what that version's detector reached, with the training and the score of then.
 """
 
 import argparse
@@ -304,7 +304,7 @@ def main() -> None:
 def table(told: dict) -> str:
     """The table of the results page: a row for each data set, a column for each method."""
     methods = ("detector", "seeds 0 to 2", BEFORE, *RIVALS.values(), "autoencoder", "AnoGAN as published", "f-AnoGAN")
-    lines = ["| normal images | " + " | ".join(methods) + " |", "|---" * (len(methods) + 1) + "|"]
+    lines = [["normal images", *methods]]
 
     def row(name: str, own: float | None, seeds: list, others: list) -> None:
         best = max(value for value in (own, *others[1:]) if value is not None)
@@ -314,7 +314,7 @@ def table(told: dict) -> str:
         ]
         seeds = [value for value in seeds if value is not None]
         spread = f"{np.mean(seeds):.3f} ({min(seeds):.3f} to {max(seeds):.3f})" if len(seeds) > 1 else ""
-        lines.append(f"| {name} | {' | '.join([cells[0], spread, *cells[1:]])} |")
+        lines.append([name, cells[0], spread, *cells[1:]])
 
     if "mnist" in told:
         digits = told["mnist"]
@@ -331,35 +331,42 @@ def table(told: dict) -> str:
             if any(value is not None for value in others):
                 seeds = found["by_seed"] if figure == "auroc" else []
                 row(f"{name}, {figure.replace('_', ' ')}", found.get(figure), seeds, others)
-    return "\n".join(lines)
+    return drawn(lines)
 
 
 def summary(told: dict) -> str:
     """The README's table: what was measured, with intervals."""
 
-    def cell(found: dict, figure: str = "auroc") -> str:
-        between = found.get("interval") if figure == "auroc" else None
-        known = f"{found[figure]:.3f}" if figure in found else "-"
-        return known + (" [{:.2f}, {:.2f}]".format(*between) if between else "")
+    def cell(found: dict) -> str:
+        known = f"{found['auroc']:.3f}" if "auroc" in found else "-"
+        return known + (" [{:.2f}, {:.2f}]".format(*found["interval"]) if "interval" in found else "")
 
-    lines = ["| image AUROC | AnoGAN as published | f-AnoGAN | this | best simple rival |", "|---|---|---|---|---|"]
+    lines = [["image AUROC", "AnoGAN as published", "f-AnoGAN", "this", "best simple rival"]]
     digits = told["mnist"]
-    if None not in digits["per_digit"]:
-        rivals = {rival: mean(digits[f"{name}_per_digit"]) for name, rival in RIVALS.items()}
-        best = max(rivals, key=rivals.get)
-        means = [mean(digits[f"{name}per_digit"]) for name in ("paper_", "f_anogan_", "")]
-        cells = ["-" if value is None else f"{value:.3f}" for value in means]
-        lines.append(f"| one-class MNIST, mean of ten | {' | '.join(cells)} | {rivals[best]:.3f} ({best}) |")
-    rows = (("rendered hazelnuts", "hazelnut", "auroc"), ("the same, pixels", "hazelnut", "pixel_auroc"))
-    rows += (("MVTec AD's pills", "mvtec_pill", "auroc"), ("the same, pixels", "mvtec_pill", "pixel_auroc"))
-    rows += (("solar cells", "solar_elpv_poly", "auroc"), ("magnetic tiles", "magnetic_tile", "auroc"))
-    for title, name, figure in rows:
-        known = {n: each for n, each in told[name]["baselines"].items() if n in RIVALS.values() and figure in each}
-        best = max(known, key=lambda n: known[n][figure])
-        papers = [cell(told[name]["baselines"].get(part, {}), figure) for part in ("paper", "f-anogan")]
-        own = cell(told[name], figure)
-        lines.append(f"| {title} | {' | '.join([*papers, own])} | {known[best][figure]:.3f} ({best}) |")
-    return "\n".join(lines)
+    measured = [digit for digit, value in enumerate(digits["per_digit"]) if value is not None]
+    title = "one-class MNIST, mean of ten" if len(measured) == 10 else f"MNIST, an {measured[-1]} is normal"
+    names = ("paper", "f_anogan", "", *RIVALS)
+    columns = [digits[f"{name}_per_digit".removeprefix("_")] for name in names]
+    *papers, knn, knn_unit, pca, pca_unit = [mean([each[digit] for digit in measured]) for each in columns]
+    rivals = dict(zip(RIVALS.values(), (knn, knn_unit, pca, pca_unit), strict=True))
+    best = max(rivals, key=rivals.get)
+    cells = ["-" if value is None else f"{value:.3f}" for value in papers]
+    lines.append([title, *cells, f"{rivals[best]:.3f} ({best})"])
+    rows = (("rendered hazelnuts", "hazelnut"), ("MVTec AD's pills", "mvtec_pill"), ("solar cells", "solar_elpv_poly"))
+    for title, name in (*rows, ("magnetic tiles", "magnetic_tile")):
+        known = {n: each["auroc"] for n, each in told[name]["baselines"].items() if n in RIVALS.values()}
+        best = max(known, key=known.get)
+        papers = [cell(told[name]["baselines"].get(part, {})) for part in ("paper", "f-anogan")]
+        lines.append([title, *papers, cell(told[name]), f"{known[best]:.3f} ({best})"])
+    return drawn(lines)
+
+
+def drawn(lines: list[list[str]]) -> str:
+    """Draw a table in Markdown, without the columns in which nothing has been measured yet."""
+    shown = [i for i in range(len(lines[0])) if any(line[i] not in ("", "-") for line in lines[1:])]
+    lines = [[line[i] for i in shown] for line in lines]
+    rows = [f"| {' | '.join(line)} |" for line in lines]
+    return "\n".join([rows[0], "|---" * len(shown) + "|", *rows[1:]])
 
 
 if __name__ == "__main__":
