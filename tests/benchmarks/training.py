@@ -39,7 +39,7 @@ def measure(recipe: str, spec: str, seed: int, part: float) -> dict:
     per_epoch, started = len(data.train) // 32, time.perf_counter()
     kind = DCGAN if recipe == "before" else RpGAN
     gan = kind(data.image_shape, seed=seed)
-    gan.train(data.train, epochs=max(1, round(part * kind.default_steps / per_epoch)), verbose=False)
+    gan.train(data.train, epochs=max(1, round(part * gan.default_epochs(per_epoch))), verbose=False)
     detector = AnoGAN(gan, recipe="best", seed=seed)
     if recipe == "before":
         detector.fit_encoder(data.train, epochs=max(1, round(part * ADAPTED.steps / per_epoch)), verbose=False)
