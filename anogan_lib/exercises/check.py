@@ -31,6 +31,7 @@ TEXTS, MISTAKES = (  # by name; the mistakes by hint
     tomllib.loads(Path(__file__).with_name(file).read_text(encoding="utf-8"))
     for file in ("texts.toml", "mistakes.toml")
 )
+ABOUT = TEXTS.pop("about")  # what some questions are about, by the name of the function that returns it
 SOLVED = Path("exercises-solved.txt")  # in the working folder, which all notebooks share; one name a line
 SHOWN = 6  # arrays of up to this many numbers are shown whole
 _wrong_tries: Counter = Counter()  # by name, in this session
@@ -217,6 +218,12 @@ def among(answer, values, what: str):
     if _is_number(answer) and answer not in values:
         raise ValueError(f"asked is {what}: {', '.join(map(str, values))}")
     return answer
+
+
+def table(name: str) -> list[dict]:
+    """Return a table of texts.toml, which lists its columns, as rows."""
+    columns = ABOUT[name]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def inputs(name: str) -> list[tuple]:

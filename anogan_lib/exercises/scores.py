@@ -5,7 +5,7 @@ import numpy as np
 from anogan_lib.evaluation import metrics, thresholds
 from anogan_lib.evaluation.thresholds import conformal
 from anogan_lib.exercises.cases import arrays
-from anogan_lib.exercises.check import among, exercise, share
+from anogan_lib.exercises.check import ABOUT, among, exercise, share
 from anogan_lib.paper.score import anomaly_score
 
 
@@ -49,16 +49,7 @@ def auroc(labels, scores):
 
 def leaky_program() -> list[str]:
     """Return the lines, counted from 1, of a program that evaluates a detector and has a leak."""
-    return [
-        'data = datasets.load("hazelnut")',
-        "gan = DCGAN(data.image_shape)",
-        "gan.train(data.train)",
-        'detector = AnoGAN(gan, recipe="best").fit_encoder(data.train).standardise(data.validation)',
-        "found = detector.invert(data.test)",
-        "detector.lam = max(lams, key=lambda lam: auroc(data.test.labels, found.scores(lam)))",
-        "detector.calibrate(data.calibration, false_alarm_rate=0.05)",
-        "print(detector.evaluate(data.test).auroc)",
-    ]
+    return ABOUT["leaky_program"].splitlines()
 
 
 @exercise(given=leaky_program, effect=lambda line, lines: among(line, range(1, 9), "the number of a line"))
