@@ -196,9 +196,9 @@ class Exercise:
         )
 
 
-def exercise(remark: str = "", **parts) -> Callable[[Callable], Exercise]:
+def exercise(**parts) -> Callable[[Callable], Exercise]:
     """Declare an exercise: decorate its solution. The parts are those of `Exercise`, beside those in texts.toml."""
-    return lambda solution: Exercise(solution, **{"remark": remark} | TEXTS.get(solution.__name__, {}) | parts)
+    return lambda solution: Exercise(solution, **TEXTS[solution.__name__], **parts)
 
 
 def checkers(topic: str) -> list[Callable]:
