@@ -6,7 +6,7 @@ NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help install lab demo test test-browser bench bench-training mutations lint notebooks student slides pictures view-pictures quality weights
+.PHONY: help install lab demo test test-browser bench bench-training mutations lint notebooks student slides pictures view-pictures quality ladder weights
 
 help:
 	@echo "make install    the environment alone (.venv)"
@@ -24,6 +24,7 @@ help:
 	@echo "make pictures   draws the README's pictures again (img/)"
 	@echo "make view-pictures  takes those of the interactive views (needs Chromium)"
 	@echo "make quality    detection quality beside baselines (hours; goes on where it was stopped); results/bench/quality.json"
+	@echo "make ladder     what each idea brings, rung by rung (half an hour; goes on where it was stopped); notebooks/ladder.json"
 	@echo "make weights    trains the ready detectors of weights/ again (about an hour and a half on two CPU cores)"
 
 install: $(STAMP)
@@ -100,3 +101,6 @@ weights: $(STAMP)
 
 quality: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.quality
+
+ladder: $(STAMP)
+	$(BIN)/python -m tests.benchmarks.ladder

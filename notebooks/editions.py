@@ -7,6 +7,7 @@ On slides, solutions are the speaker's notes.
 """
 
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -59,6 +60,7 @@ def write_student(folder: Path, notebooks: list[Path]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for path in notebooks:
         nbformat.write(student(nbformat.read(path, 4)), folder / path.name)
+    shutil.copy(FOLDER / "ladder.json", folder)  # the figures that notebooks 4 and 7 read
     for path in FOLDER.glob("*.md"):
         text = path.read_text(encoding="utf-8").partition(INSTRUCTOR)[0]
         (folder / path.name).write_text(text.replace("](../", "](../../"), encoding="utf-8")

@@ -10,6 +10,7 @@
 # ruff: noqa: F401 - all of this is for notebooks
 
 from anogan_lib import DCGAN  # the first import of TensorFlow, without its notes
+from anogan_lib.exercises.better_score import ladder_steps, places_table
 from anogan_lib.exercises.check import EXERCISES, checkers, inputs, progress, solution
 from anogan_lib.exercises.data_preparation import near_duplicates, smallest_defect
 from anogan_lib.exercises.dcgan_training import checkpoints, generators
@@ -36,5 +37,8 @@ from anogan_lib.exercises.visualization import false_alarm
 (
     check_levels, check_pixel_auroc, check_explained, check_colours, check_bright_pixels,
 ) = checkers("visualization")  # fmt: skip
+(
+    check_top_mean, check_without_contrast, check_drowned, check_choose_places, check_chance_step,
+) = checkers("better_score")  # fmt: skip
 check_izi_f_loss, check_learns, check_steps_for_budget, check_upside_down = checkers("encoder")
 check_own_report = own_report.check

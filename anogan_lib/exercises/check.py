@@ -25,7 +25,8 @@ from pathlib import Path
 
 import numpy as np
 
-COURSE = ["data_preparation", "dcgan_training", "inverse_mapping", "encoder", "scores", "visualization", "own_images"]
+COURSE = ["data_preparation", "dcgan_training", "inverse_mapping", "encoder", "scores", "visualization", "better_score"]
+COURSE += ["own_images"]
 EXERCISES: dict[str, "Exercise"] = {}  # by name
 TEXTS, MISTAKES = (  # by name; the mistakes by hint
     tomllib.loads(Path(__file__).with_name(file).read_text(encoding="utf-8"))

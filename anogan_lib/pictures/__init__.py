@@ -9,6 +9,7 @@ from anogan_lib.pictures.curves import (
     confusion_table,
     embedding,
     guessing_lines,
+    ladder,
     lambda_curve,
     losses,
     precision_recall_curve,

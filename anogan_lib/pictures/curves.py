@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from anogan_lib.evaluation.metrics import auroc, average_precision
+from anogan_lib.evaluation.metrics import auroc, average_precision, bootstrap_interval
 from anogan_lib.pictures.images import rgb
 from anogan_lib.pictures.style import CLASSES, COLOURS, DASHES, MARKERS, PAGE, axes_or_new, described, new_figure
 
@@ -128,19 +128,49 @@ def precision_recall_curve(
 
 
 def lambda_curve(
-    lams: np.ndarray, curves: Mapping[str, np.ndarray], chosen: float | None = None, ax: "Axes | None" = None
+    lams: np.ndarray,
+    curves: Mapping[str, np.ndarray],
+    chosen: float | None = None,
+    ax: "Axes | None" = None,
+    xlabel: str = "lambda (0: residual alone, 1: discrimination alone)",
+    ylabel: str = "AUROC",
 ) -> "Figure":
-    """Draw AUROC over L lambdas; `curves` by name, such as "re-weighted" and "searched again", (L,) each."""
+    """Draw AUROC over L lambdas, or what the labels say; `curves` by name, (L,) each."""
     ax = axes_or_new(ax)
     for i, (name, values) in enumerate(curves.items()):
         dash, colour = (("-", COLOURS["score"]), ("--", "black"), (":", COLOURS["neutral"]))[i % 3]
         ax.plot(lams, values, dash + MARKERS[i % 8], color=colour, label=name, markersize=4)
     if chosen is not None:
         ax.axvline(chosen, color="black", linestyle=":", label=f"lambda = {chosen:g}")
-    ax.set(xlabel="lambda (0: residual alone, 1: discrimination alone)", ylabel="AUROC")
+    ax.set(xlabel=xlabel, ylabel=ylabel)
     ax.legend(frameon=False)
     ranges = ", ".join(f"{name} {np.min(values):.3f} to {np.max(values):.3f}" for name, values in curves.items())
-    return described(ax.figure, f"AUROC over lambda: {ranges}.")
+    return described(ax.figure, f"{ylabel} over {xlabel.split(' (')[0]}: {ranges}.")
+
+
+def ladder(
+    rungs: Mapping[str, np.ndarray], labels: np.ndarray, rivals: Mapping[str, float], ax: "Axes | None" = None
+) -> "Figure":
+    """Draw the AUROC of each rung with its 95 % interval, the first at the bottom, and those of rivals as dashed lines.
+
+    Args:
+        rungs: by name, the scores of the same images, (N,) each.
+        labels: (N,).
+        rivals: AUROC by name.
+    """
+    ax = axes_or_new(ax, PAGE, 0.36 * len(rungs) + 1)
+    areas = np.array([auroc(labels, np.asarray(scores)) for scores in rungs.values()])
+    ends = [bootstrap_interval(auroc, labels, np.asarray(scores)) for scores in rungs.values()]
+    ax.errorbar(areas, range(len(rungs)), xerr=np.abs(np.transpose(ends) - areas), fmt="o", color=COLOURS["score"])
+    for i, area in enumerate(areas):
+        ax.annotate(f"{area:.3f}", (area, i), (0, 5), textcoords="offset points", ha="center", fontsize="small")
+    for (name, value), dash in zip(rivals.items(), ("--", ":", "-."), strict=False):
+        ax.axvline(value, linestyle=dash, color="black", linewidth=1.2, label=f"{name} {value:.3f}")
+    ax.set(xlabel="AUROC", yticks=range(len(rungs)), yticklabels=list(rungs), ylim=(-0.6, len(rungs) - 0.2))
+    ax.legend(frameon=False, loc="lower right")
+    steps = ", ".join(f"{name} {area:.3f}" for name, area in zip(rungs, areas, strict=True))
+    against = ", ".join(f"{name} {value:.3f}" for name, value in rivals.items())
+    return described(ax.figure, f"AUROC, rung by rung: {steps}; dashed: {against}.")
 
 
 def confusion_table(confusion: Mapping[str, int], ax: "Axes | None" = None) -> "Figure":

@@ -251,6 +251,16 @@ RIGHT = {
         lambda x, y, fx, fy, kappa: tf.reduce_mean((x - y) ** 2) + kappa * tf.reduce_mean((fx - fy) ** 2),
         lambda x, y, fx, fy, kappa: np.vdot(x - y, x - y) / x.size + kappa * np.vdot(fx - fy, fx - fy) / fx.size,
     ),
+    "top_mean": (
+        lambda maps, k: [sum(sorted(each.ravel())[-k:]) / k for each in maps],
+        lambda maps, k: tf.reduce_mean(tf.math.top_k(tf.reshape(maps, (len(maps), -1)), k)[0], axis=1),
+        lambda maps, k: np.partition(maps.reshape(len(maps), -1), -k)[:, -k:].mean(axis=1),
+    ),
+    "without_contrast": (
+        lambda images: np.stack([(x - x.mean()) / x.std() for x in images]),
+        lambda images: (images - images.mean((1, 2, 3), keepdims=True)) / images.var((1, 2, 3), keepdims=True) ** 0.5,
+        lambda images: [(x - np.mean(x)) / np.std(x) for x in images.astype("float64")],
+    ),
     "learns": (
         lambda e, g, f: [variable for variable in e.variables if variable.trainable],
         lambda e, g, f: tuple(reversed(e.trainable_variables)),

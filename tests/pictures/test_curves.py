@@ -114,3 +114,18 @@ def test_thumbnails_stand_at_their_points_and_never_overlap(rng):
     figure.canvas.draw()
     frames = [box.get_window_extent() for box in boxes]
     assert not any(a.overlaps(b) for i, a in enumerate(frames) for b in frames[:i])
+
+
+def test_a_ladder_shows_each_rung_its_interval_and_the_rivals(rng):
+    labels = np.repeat([0, 1], 40)
+    rungs = {"guess": rng.normal(size=80), "better": labels + rng.normal(size=80)}
+    figure = pictures.ladder(rungs, labels, {"PCA": 0.7})
+    (ax,) = figure.axes
+    points, _, (bars,) = ax.containers[0]
+    areas = [metrics.auroc(labels, scores) for scores in rungs.values()]
+    np.testing.assert_allclose(points.get_xdata(), areas)
+    for ends, area in zip(bars.get_segments(), areas, strict=True):
+        assert ends[0, 0] < area < ends[1, 0]
+    assert [text.get_text() for text in ax.get_yticklabels()] == list(rungs)
+    assert ax.lines[-1].get_xdata()[0] == 0.7 and "PCA 0.700" in figure.alt
+    assert f"guess {areas[0]:.3f}, better {areas[1]:.3f}" in figure.alt
