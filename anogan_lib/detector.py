@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from anogan_lib import saving, scores
-from anogan_lib.checks import check_seed, number, whole
+from anogan_lib.checks import check_seed, flag, number, whole
 from anogan_lib.datasets.base import AnomalyDataset, Split, as_split, check_fit, labelled, sample_images
 from anogan_lib.evaluation import baselines, regions, thresholds
 from anogan_lib.evaluation.evaluation import Evaluation
@@ -60,7 +60,9 @@ class AnoGAN:
         generator: the G that z is searched in: the DCGAN's own, or the copy that learned along with the encoder.
         encoder: E, or None. encoder_history, encoder_losses: of its training, see `train_encoder`.
         scores: the score objects, scores["best"] by name.
-        calibration: losses and highest map values of the calibration images, (n,) each; None before `calibrate`.
+        calibration: losses and highest map values of the calibration images, and a number for the group of each where
+            they come in groups, (n,) each; None before `calibrate`.
+        estimate: whether the threshold is an estimate where the calibration groups are too few for a promise.
         map_scale: the map value at which overlays saturate, above 99.9 % of normal pixels; 1 before `standardise`.
         split_digests: {"train": {name: digest}, ...} of the images that it has learned from.
         value_range: what becomes -1 and 1 in files with more than 8 bits a channel, as in the training images, or None.
@@ -92,7 +94,7 @@ class AnoGAN:
         self.features = feature_extractor(gan.discriminator, self.feature_layer)
         self.split_digests: dict[str, dict[str, str]] = {}
         self.encoder_history: dict = {}
-        self.map_scales, self.false_alarm_rate, self.value_range = {}, 0.05, None
+        self.map_scales, self.false_alarm_rate, self.estimate, self.value_range = {}, 0.05, False, None
         self.adopt(gan.averaged)
 
     def adopt(self, generator: keras.Model, encoder: keras.Model | None = None) -> None:
@@ -137,7 +139,12 @@ class AnoGAN:
     # ---- fitting
 
     def fit(
-        self, data: AnomalyDataset, false_alarm_rate: float = 0.05, verbose: bool = True, checkpoint_dir=None
+        self,
+        data: AnomalyDataset,
+        false_alarm_rate: float = 0.05,
+        verbose: bool = True,
+        checkpoint_dir=None,
+        estimate: bool = False,
     ) -> "AnoGAN":
         """Fit the recipe's encoder to training images, the score to validation, the threshold to calibration images.
 
@@ -149,7 +156,7 @@ class AnoGAN:
             held_back = data.validation if RECIPES[self.recipe][2] else None
             self.fit_encoder(data.train, held_back, checkpoint_dir=checkpoint_dir, verbose=verbose)
         self._remember("train", data.train)  # the DCGAN has learned from them in any case
-        return self.standardise(data.validation).calibrate(data.calibration, false_alarm_rate)
+        return self.standardise(data.validation).calibrate(data.calibration, false_alarm_rate, estimate)
 
     def fit_encoder(self, images, validation=None, **options) -> "AnoGAN":
         """Train E on normal images (N, H, W, C), with the options of `train_encoder`; None for the recipe's own.
@@ -203,13 +210,16 @@ class AnoGAN:
         self._remember("validation", split)
         return self
 
-    def calibrate(self, images, false_alarm_rate: float = 0.05) -> "AnoGAN":
-        """Set the thresholds from normal images that served for nothing else, as `thresholds.conformal` promises."""
+    def calibrate(self, images, false_alarm_rate: float = 0.05, estimate: bool = False) -> "AnoGAN":
+        """Set the thresholds from normal images that served for nothing else, as `thresholds.hierarchical` promises."""
         split = as_split(images)
-        found = self.invert(split)
-        thresholds.conformal(found.scores(), false_alarm_rate)  # refuses what so few images cannot promise
+        found, learned = self.invert(split), {}
+        if split.groups is not None:
+            learned["groups"] = np.unique(split.groups, return_inverse=True)[1].astype("int32")
+        # refuses what so few images or groups cannot promise
+        thresholds.hierarchical(found.scores(), false_alarm_rate, split.groups, flag("estimate", estimate))
         peaks = {f"{name}_peak": each.max(axis=(1, 2)) for name, each in self._all_maps(found).items()}
-        self.calibration = found.losses | peaks
+        self.calibration, self.estimate = found.losses | peaks | learned, estimate
         self.calibrated_search, self.false_alarm_rate, self.card = self._own_search, float(false_alarm_rate), {}
         self._remember("calibration", split)
         return self
@@ -254,7 +264,17 @@ class AnoGAN:
     @property
     def threshold(self) -> thresholds.Threshold:
         """A(x) above this is anomalous; it follows lambda, score and false-alarm rate."""
-        return thresholds.conformal(self.calibration_scores, self.false_alarm_rate)
+        return self.threshold_of(self.calibration_scores)
+
+    @property
+    def calibration_groups(self) -> np.ndarray | None:
+        """A number for the group of each calibration image, (n,), or None where each stands alone."""
+        return (self.calibration or {}).get("groups")
+
+    def threshold_of(self, scores: np.ndarray, false_alarm_rate: float | None = None) -> thresholds.Threshold:
+        """Set a threshold on other scores (n,) of the calibration images, for the detector's rate or another."""
+        rate = self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
+        return thresholds.hierarchical(scores, rate, self.calibration_groups, self.estimate)
 
     @property
     def pixel_threshold(self) -> thresholds.Threshold:
@@ -266,7 +286,7 @@ class AnoGAN:
         peaks = self._calibrated().get(f"{self.scores[self.score].map_name}_peak")
         if peaks is None:
             raise ValueError(f"The detector was calibrated without the maps of score={self.score!r}: calibrate again.")
-        return thresholds.conformal(peaks, self.false_alarm_rate)
+        return self.threshold_of(peaks)
 
     def drift(self, scores: np.ndarray) -> tuple[float, str]:
         """Compare the scores of new images, as a whole, with the calibration images'; see `thresholds.drift`."""
@@ -349,7 +369,8 @@ class AnoGAN:
         if not found.own:
             raise ValueError("Verdicts belong to the detector's own search: detector.judge(detector.invert(images)).")
         a, both = found.scores(self.lam, self.score), (found.residual, found.discrimination)
-        p_values, verdicts = thresholds.p_values(self.calibration_scores, a), self.threshold.verdicts(a)
+        p_values = thresholds.hierarchical_p_values(self.calibration_scores, a, self.calibration_groups)
+        verdicts = self.threshold.verdicts(a)
         return Prediction(a, p_values, verdicts, self.maps(found), *both, found.reconstruction, found.losses)
 
     def evaluate(self, data, prediction: Prediction | None = None, progress: bool = False) -> Evaluation:
@@ -367,7 +388,7 @@ class AnoGAN:
         split, found = whole[rows], prediction or self.predict(whole[rows], progress)
         columns = ("scores", "p_values", "maps", "residual", "discrimination")
         about = {name: getattr(found, name)[rows if prediction else slice(None)] for name in columns}
-        about |= {name: getattr(split, name) for name in ("labels", "kinds", "names", "masks")}
+        about |= {name: getattr(split, name) for name in ("labels", "kinds", "names", "masks", "groups")}
         about["baselines"] = {} if train is None else baselines.compare(train.images, split.images, split.labels)
         return Evaluation(threshold=self.threshold, left_out=len(whole) - len(rows), **about)
 

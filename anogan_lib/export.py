@@ -20,6 +20,7 @@ import tensorflow as tf
 from keras import ops
 
 from anogan_lib import __version__, saving
+from anogan_lib.evaluation import thresholds
 from anogan_lib.litert import CARD
 from anogan_lib.scores.background import Background
 
@@ -75,6 +76,8 @@ def card(detector) -> dict:
     if "images" in detector.card:
         about["images"] = detector.card["images"]
     about["versions"] = {"anogan_lib": __version__, "tensorflow": tf.__version__, "keras": keras.__version__}
+    groups = detector.calibration_groups
+    about |= {"calibration_groups": None if groups is None else groups.tolist(), "estimate": detector.estimate}
     return about | {"calibration_scores": detector.calibration_scores.tolist()}
 
 
@@ -88,6 +91,9 @@ class Graph(keras.Model):
         self.networks = [self.search.encoder, self.search.generator]
         self.within, self.lam = detector.ways.within, detector.lam
         self.threshold, self.calibration_scores = np.float32(detector.threshold), detector.calibration_scores
+        groups = detector.calibration_groups
+        groups = np.arange(len(self.calibration_scores)) if groups is None else groups
+        self.shares = thresholds.group_weights(groups).astype("float32")
         known = detector.scores[detector.score]
         self.score = type(known)(**vars(known))  # a copy, whose backgrounds are constants
         for name, each in getattr(known, "backgrounds", {}).items():
@@ -100,10 +106,9 @@ class Graph(keras.Model):
         features_y = keras.tree.flatten(self.layers_compared(y, training=False))
         losses = {"residual": residual, "discrimination": discrimination}
         a = self.score.combine(losses | self.score.losses(x, y, features_x, features_y), self.lam)
-        at_least = ops.sum(
-            ops.cast(self.calibration_scores >= a[:, None], "float32"), axis=1
-        )  # see thresholds.p_values
-        p_value, verdict = (1.0 + at_least) / (1.0 + len(self.calibration_scores)), a > self.threshold
+        at_least = ops.cast(self.calibration_scores >= a[:, None], "float32")  # see thresholds.hierarchical_p_values
+        p_value = (1.0 + ops.sum(self.shares * at_least, axis=1)) / (1.0 + self.shares.sum())
+        verdict = a > self.threshold
         values = (a, p_value, verdict, self.score.maps(x, y), y, residual, discrimination)
         return dict(zip(OUTPUTS, values, strict=True))
 

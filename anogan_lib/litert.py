@@ -35,7 +35,8 @@ class LiteDetector:
         self.image_shape, self.calibration_scores = tuple(about["image_shape"]), np.array(about["calibration_scores"])
         for name in ("recipe", "score", "lam", "steps", "map_scale", "false_alarm_rate"):
             setattr(self, name, about[name])
-        self.value_range = about.get("file_range")
+        self.value_range, self.estimate = about.get("file_range"), about.get("estimate", False)
+        self.calibration_groups = about.get("calibration_groups")
         # The default delegate would keep further copies of all weights, and is hardly faster for one image.
         plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         threads = min(4, os.cpu_count() or 1)
@@ -45,7 +46,8 @@ class LiteDetector:
     @property
     def threshold(self) -> thresholds.Threshold:
         """A(x) above this is anomalous."""
-        return thresholds.conformal(self.calibration_scores, self.false_alarm_rate)
+        about = (self.calibration_groups, self.estimate)
+        return thresholds.hierarchical(self.calibration_scores, self.false_alarm_rate, *about)
 
     def predict(self, images) -> Prediction:
         """Return scores, p-values, verdicts and maps of images (N, H, W, C) in [-1, 1]."""
@@ -56,7 +58,8 @@ class LiteDetector:
         found = [self._run(image=image[None]) for image in images]
         found = {name: np.concatenate([each[name] for each in found]) for name in found[0]}
         a, losses = found["score"], {name: found[name] for name in ("residual", "discrimination")}
-        p_values, verdicts = thresholds.p_values(self.calibration_scores, a), self.threshold.verdicts(a)
+        p_values = thresholds.hierarchical_p_values(self.calibration_scores, a, self.calibration_groups)
+        verdicts = self.threshold.verdicts(a)
         return Prediction(a, p_values, verdicts, found["map"], *losses.values(), found["reconstruction"], losses)
 
     def drift(self, scores) -> tuple[float, str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anogan_lib.checks import number
+from anogan_lib.checks import flag, number
 from anogan_lib.datasets.images import check_range
 from anogan_lib.training.reading import (
     MOST_JSON,
@@ -34,7 +34,7 @@ COMPLETE = ".complete"
 FILES = ("dcgan.json", "generator.keras", "discriminator.keras", "encoder.keras", "adapted.keras", "detector.json")
 FILES += ("calibration.npz", "backgrounds.npz", "usual.npz", "region.npy", "splits.json", "card.json", "card.md")
 SETTINGS = ("recipe", "lam", "score", "init", "steps", "feature_layer", "seed")  # of the constructor
-LEARNED = ("weights", "map_scales", "false_alarm_rate", "calibrated_search", "value_range")
+LEARNED = ("weights", "map_scales", "false_alarm_rate", "calibrated_search", "value_range", "estimate")
 
 
 def write(detector, folder: Path, card: dict) -> None:
@@ -194,7 +194,7 @@ def _give_learned(detector, folder: Path, about: dict) -> None:
         names = {
             name for score in detector.scores.objects.values() for name in (*score.needs, f"{score.map_name}_peak")
         }
-        wanted = dict.fromkeys(names, ("float32", (None,)))
+        wanted = dict.fromkeys(names, ("float32", (None,))) | {"groups": ("int32", (None,))}
         detector.calibration = read_arrays(folder / "calibration.npz", wanted, MOST_CALIBRATION, _renamed)
         if about["format"] == 1:
             detector.calibration = {name: detector.calibration[name] for name in R_AND_D}
@@ -204,8 +204,9 @@ def _give_learned(detector, folder: Path, about: dict) -> None:
         setattr(detector, name, about[name])
     if "card.json" in about["files"]:
         detector.card = card = read_json(folder / "card.json")
-        kinds = {"data": str, "description": str, "command": str, "results": dict}
-        if wrong := [name for name, each in kinds.items() if not isinstance(card.get(name, each()), each)]:
+        kinds = dict.fromkeys(("data", "description", "command"), str) | {"results": dict}
+        kinds |= dict.fromkeys(("normal", "groups"), str | None)
+        if wrong := [name for name in kinds.keys() & card.keys() if not isinstance(card[name], kinds[name])]:
             raise ValueError(f"Cannot read {folder / 'card.json'}: {wrong[0]} is not of its kind.")
     if "splits.json" in about["files"]:
         detector.split_digests = splits = read_json(folder / "splits.json")
@@ -235,7 +236,7 @@ def _checked(about: dict) -> dict:
     rate = number("false_alarm_rate", about["false_alarm_rate"], 0, 1, above=True)
     values = None if about.get("value_range") is None else check_range(about["value_range"])  # it came later
     learned = {"weights": weights, "map_scales": scales, "spreads": spreads, "false_alarm_rate": rate}
-    learned["value_range"] = values
+    learned |= {"value_range": values, "estimate": flag("estimate", about.get("estimate", False))}
     return about | learned | {"settings": own, "calibrated_search": search}
 
 
@@ -288,7 +289,8 @@ def _renamed(name: str) -> str:
 def as_learned(detector) -> dict:
     """Return the options of `datasets.load` with which images are read as the detector has learned them."""
     *size, channels = detector.image_shape
-    return {"size": tuple(size), "channels": channels, "value_range": detector.value_range}
+    read = {"size": tuple(size), "channels": channels, "value_range": detector.value_range}
+    return read | {name: detector.card.get(name) for name in ("normal", "groups")}
 
 
 def own_data(detector, data=None):
@@ -304,7 +306,7 @@ def own_data(detector, data=None):
         raise ValueError("The detector does not say which images it was calibrated on: give its data set.")
     if data is None:
         try:
-            data = datasets.load(spec, normal=detector.card.get("normal"), **as_learned(detector))
+            data = datasets.load(spec, **as_learned(detector))
         except (ValueError, OSError) as error:
             raise ValueError(f"The detector's own images are needed, and {spec} cannot be loaded: {error}") from None
     if data.calibration.digests() != list(wanted.values()):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from anogan_lib import datasets, saving
 from anogan_lib.cli import files, tables
-from anogan_lib.cli.main import CARD_OPTIONS
+from anogan_lib.cli.main import CARD_OPTIONS, LATER
 from anogan_lib.datasets import AnomalyDataset, Split, places
 from anogan_lib.datasets.base import labelled
 from anogan_lib.evaluation import thresholds
@@ -74,9 +74,10 @@ def train(args) -> None:
 
     from anogan_lib import DCGAN, AnoGAN, RpGAN
 
-    data = datasets.load(args.data, size=args.size, normal=args.normal)
+    data = datasets.load(args.data, size=args.size, normal=args.normal, groups=args.groups)
     print(data.summary())
-    thresholds.conformal(range(len(data.calibration)), args.false_alarm_rate)  # refused now, not after training
+    asked = (args.false_alarm_rate, data.calibration.groups, args.estimate)
+    thresholds.hierarchical(range(len(data.calibration)), *asked)  # refused now, not after training
     if len(data.validation) < 2:  # one image has no spread
         count = len(data.train) + len(data.validation) + len(data.calibration)
         raise ValueError(f"Too few normal images to train a detector: at least 15 are wanted. Received: {count}.")
@@ -86,13 +87,15 @@ def train(args) -> None:
     history = gan.train(data.train, epochs=args.epochs, checkpoint_dir=checkpoint)
     started = time.perf_counter()
     detector = AnoGAN(gan, recipe=args.recipe, seed=args.seed)
-    detector.fit(data, args.false_alarm_rate, checkpoint_dir=checkpoint / "encoder")
-    card = {name: getattr(args, name) for name in CARD_OPTIONS} | {
+    detector.fit(data, args.false_alarm_rate, checkpoint_dir=checkpoint / "encoder", estimate=args.estimate)
+    parts = {name: getattr(data, name) for name in ("train", "validation", "calibration", "test")}
+    card = {name: getattr(args, name) for name in CARD_OPTIONS + LATER} | {
         "data": args.data,
         "description": data.description,
         "command": args.command,
         "image_shape": list(data.image_shape),
-        "images": {name: len(getattr(data, name)) for name in ("train", "validation", "calibration", "test")},
+        "images": {name: len(part) for name, part in parts.items()},
+        "groups_in": {name: part.group_count for name, part in parts.items() if part.group_count},
         "latent_dim": gan.latent_dim,
         "epochs": len(history["d_loss"]),
         "steps": int(gan.steps_done),
@@ -177,7 +180,7 @@ def evaluate(args) -> None:
 
     files.check_places(args.json, args.csv, args.report)
     detector = _load_detector(args)
-    data, left_out = _data_to_test(detector, args.data, args.normal)
+    data, left_out = _data_to_test(detector, args)
     prediction = detector.predict(labelled(data), progress=True)
     evaluation = detector.evaluate(data, prediction)
     evaluation.left_out = left_out
@@ -211,7 +214,7 @@ def data(args) -> None:
     """Show what is in a data set, what was left out and what looks wrong; with --out, write it as folders."""
     with warnings.catch_warnings():
         warnings.showwarning = lambda note, *_: print(f"- {files.printable(str(note))}")
-        found = datasets.load(args.data, normal=args.normal)
+        found = datasets.load(args.data, normal=args.normal, groups=args.groups)
     print(found.summary())
     if args.out:
         datasets.write(found, args.out)
@@ -255,7 +258,8 @@ def _show_card(path: str) -> None:
     from anogan_lib.litert import read_card
 
     about = read_card(path)
-    about["calibration_scores"] = f"{len(about['calibration_scores'])} numbers"
+    for name in ("calibration_scores", "calibration_groups"):
+        about[name] = about.get(name) and f"{len(about[name])} numbers"
     print(saving.card_as_text(about), end="")
 
 
@@ -274,16 +278,20 @@ def _calibrate_again(detector) -> None:
     files.complain(f"note: {done}.")
 
 
-def _data_to_test(detector, spec: str, normal: str | None) -> tuple[AnomalyDataset | Split, int]:
+def _data_to_test(detector, args) -> tuple[AnomalyDataset | Split, int]:
     """Load all labelled images of a data set, and leave out those that the detector has learned from.
+
+    Its card says which are normal and belong together where the options do not.
 
     Returns:
         The data set that the detector was made from, with every other image in its test split; or else one Split. And
         how many images were left out.
     """
+    spec, given = args.data, {name: getattr(args, name) for name in ("normal", "groups")}
+    given = saving.as_learned(detector) | {name: value for name, value in given.items() if value is not None}
     if not detector.split_digests:  # saved by an earlier version, which kept no record
-        return datasets.load(spec, normal=normal, **saving.as_learned(detector)), 0
-    images = datasets.labelled_folder(spec, normal=normal, **saving.as_learned(detector))
+        return datasets.load(spec, **given), 0
+    images = datasets.labelled_folder(spec, **given)
     unseen, digests = detector.unseen(images), images.digests()
     if not len(unseen):
         raise ValueError(f"The detector has learned from every image of {spec}: evaluate it on others.")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 RECIPES = ("best", "f-anogan", "paper")  # those of AnoGAN
 CARD_OPTIONS = ("recipe", "normal", "latent_dim", "width", "epochs", "flips", "seed", "false_alarm_rate")  # on a card
+LATER = ("groups", "estimate")  # also on a card, but not on those of before
 SCORES = ("paper", "standardised", "f-anogan", "best")  # scores.NAMES, which would import TensorFlow
 
 
@@ -104,7 +105,11 @@ def _options_of(parser: argparse.ArgumentParser, path: str) -> list[str]:
             card = json.load(file)
         if missing := [name for name in (*CARD_OPTIONS, "data", "image_shape") if name not in card]:
             raise ValueError(f"{missing[0]!r} is missing")
-        given = {name: card[name] for name in CARD_OPTIONS} | {"size": "x".join(map(str, card["image_shape"][:2]))}
+        given = (
+            {name: card[name] for name in CARD_OPTIONS}
+            | {name: card.get(name) for name in LATER}
+            | {"size": "x".join(map(str, card["image_shape"][:2]))}
+        )
     except (OSError, ValueError, TypeError) as error:
         parser.error(f"{path} is no card of anogan train, or one of an earlier version: {error}")
     given = {f"--{name.replace('_', '-')}": value for name, value in given.items() if value not in (None, False)}

@@ -7,6 +7,7 @@
 
 import difflib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from anogan_lib.datasets import digits, folders, hazelnut, images, mvtec, textures
@@ -26,6 +27,7 @@ def load(
     channels: int | None = None,
     normal: str | None = None,
     value_range: tuple[float, float] | None = None,
+    groups: str | Callable[[str], object] | None = None,
 ) -> AnomalyDataset:
     """Load the data set that a spec names.
 
@@ -41,30 +43,37 @@ def load(
             a folder all of whose images are normal, in whatever folders they lie.
         value_range: the values that become -1 and 1 where a folder's files have more than 8 bits a channel; None is
             that of the training images, as `images.choose_range` takes it.
+        groups: the images of a folder that belong together (one part, lot, patient or day), as `groups.named` takes
+            them: a regular expression on the name, a .csv file, or a function of the name. Splits keep them together.
+            None keeps near-copies together, "" nothing.
 
     Raises:
         ValueError: an unknown spec or size, no images, or too few, or nothing to learn from them.
         FileNotFoundError: no such folder.
         OSError: a download failed.
     """
-    return _read(spec, size, seed, channels, normal, value_range).split(seed)
+    return _read(spec, size, seed, channels, normal, value_range, groups).split(seed)
 
 
-def labelled_folder(spec: str | Path, size=None, channels: int | None = None, normal=None, value_range=None) -> Split:
+def labelled_folder(
+    spec: str | Path, size=None, channels: int | None = None, normal=None, value_range=None, groups=None
+) -> Split:
     """Load all images of a folder (or any other spec of `load`) as one split with labels, kinds, masks and names.
 
     For images that a detector is only evaluated on: any number will do, none is held back, those of `train/good` are
     among them as good ones, and those of a flat folder are all normal. Arguments and errors are those of `load`.
     """
-    return _read(spec, size, 0, channels, normal, value_range).images
+    return _read(spec, size, 0, channels, normal, value_range, groups).images
 
 
-def _read(spec, size, seed: int, channels: int | None, normal: str | None, value_range) -> Source:
+def _read(spec, size, seed: int, channels: int | None, normal: str | None, value_range, groups) -> Source:
     spec, size = os.fspath(spec), None if size is None else _check_size(size)
     if channels not in (None, 1, 3):
         raise ValueError(f"Images have 1 or 3 channels. Received: channels={channels!r}.")
     value_range = None if value_range is None else images.check_range(value_range)
     source, colon, rest = spec.partition(":")
+    if groups and (spec == "hazelnut" or (colon and source in (*digits.SOURCES, "textures"))):
+        raise ValueError(f"groups is for images of your own, in a folder. Received: {groups!r} for {spec}.")
     if spec == "hazelnut":
         return hazelnut.read(size, seed)
     if colon and source in digits.SOURCES:
@@ -72,8 +81,8 @@ def _read(spec, size, seed: int, channels: int | None, normal: str | None, value
     if colon and source == "textures":
         return textures.read(rest, size, seed)
     if colon and source == "mvtec":
-        return mvtec.read(rest, size, seed)
-    return folders.read(_find_folder(spec), size, seed, spec, None, channels, normal, value_range)
+        return mvtec.read(rest, size, seed, groups)
+    return folders.read(_find_folder(spec), size, seed, spec, None, channels, normal, value_range, groups)
 
 
 def _find_folder(spec: str) -> Path:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from anogan_lib.checks import check_seed, whole
+from anogan_lib.datasets.groups import split_groups
 from anogan_lib.datasets.images import ImageFiles
 
 FEWEST_NORMAL = 10  # with fewer, a part of the 70/10/20 split would be empty
@@ -34,21 +35,27 @@ class Split:
         kinds: (N,) str, "good" or the kind of anomaly, or None.
         masks: (N, H, W) bool, True on the defect, or None; files are read at first use and kept.
         names: (N,) str, or None.
+        groups: (N,) str, equal for images that belong together, as of one part or day; None where each stands alone.
         reference: for test images, the training split that baselines are fitted on; else None.
         image_shape: (H, W, C).
         value_range: the values that became -1 and 1 where files have more than 8 bits a channel, else None.
     """
 
-    def __init__(self, images, labels=None, kinds=None, masks=None, names=None, reference: "Split | None" = None):
+    def __init__(
+        self, images, labels=None, kinds=None, masks=None, names=None, reference: "Split | None" = None, groups=None
+    ):
         self._files, self._digests = images if isinstance(images, ImageFiles) else None, None
         self._images = check_images(images) if self._files is None else images
         self._masks = masks if masks is None or isinstance(masks, ImageFiles) else np.asarray(masks, bool)
-        self.kinds, self.names = (None if each is None else np.asarray(each, str) for each in (kinds, names))
+        texts = (None if each is None else np.asarray(each, str) for each in (kinds, names, groups))
+        self.kinds, self.names, self.groups = texts
+        if groups is not None and len(set(self.groups)) == len(self):
+            self.groups = None
         if labels is None and kinds is not None:
             labels = self.kinds != "good"
         self.labels = None if labels is None else _whole_numbers(labels)
         self.image_shape, self.reference = tuple(self._images.shape[-3:]), reference
-        for what in ("labels", "kinds", "_masks", "names"):
+        for what in ("labels", "kinds", "_masks", "names", "groups"):
             values = getattr(self, what)
             if values is not None and len(values) != len(self):
                 raise ValueError(f"{len(self)} images need as many {what.strip('_')}. Received: {len(values)}.")
@@ -72,14 +79,19 @@ class Split:
     def value_range(self) -> tuple[float, float] | None:
         return None if self._files is None else self._files.value_range
 
+    @property
+    def group_count(self) -> int | None:
+        return None if self.groups is None else len(set(self.groups))
+
     def __len__(self) -> int:
         return len(self._images)
 
     def __getitem__(self, indices) -> "Split":
         places = np.atleast_1d(np.arange(len(self))[indices])
-        parts = (self._images, self.labels, self.kinds, self._masks, self.names, self._files, self._digests)
-        *parts, files, digests = (None if part is None else part[places] for part in parts)
-        chosen = Split(*parts, reference=self.reference)
+        parts = (self._images, self.labels, self.kinds, self._masks, self.names)
+        parts += (self.groups, self._files, self._digests)
+        *parts, groups, files, digests = (None if part is None else part[places] for part in parts)
+        chosen = Split(*parts, reference=self.reference, groups=groups)
         chosen._files, chosen._digests = files, digests  # known even when the images have been read
         return chosen
 
@@ -144,16 +156,17 @@ class AnomalyDataset:
 
     def summary(self) -> str:
         """Write a short table: images by split and kind, their shape, the source."""
-        rows = [(name, "good", len(getattr(self, name))) for name in ("train", "validation", "calibration")]
+        rows = [(name, "good", getattr(self, name)) for name in ("train", "validation", "calibration")]
         kinds = sorted(set(self.test.kinds), key=lambda kind: (kind != "good", kind))
-        rows += [("test", kind, np.sum(self.test.kinds == kind)) for kind in kinds]
+        rows += [("test", kind, self.test[self.test.kinds == kind]) for kind in kinds]
+        rows = [(*row, len(part), f" in {part.group_count} groups" * bool(part.group_count)) for *row, part in rows]
         width = max(map(len, ["good", *kinds]))
         shape, masks = " x ".join(map(str, self.image_shape)), "no" if self.test._masks is None else "yes"
         lines = [self.name, self.description, f"images {shape} (height, width, channels), masks: {masks}"]
         if self.train.value_range:
             lines.append("values from {:g} (black) to {:g} (white), for all images".format(*self.train.value_range))
         lines.append("")
-        return "\n".join(lines + [f"  {split:<12}{kind:<{width}}  {n:>6}" for split, kind, n in rows])
+        return "\n".join(lines + [f"  {split:<12}{kind:<{width}}  {n:>6}{groups}" for split, kind, n, groups in rows])
 
     __str__ = summary
 
@@ -181,14 +194,18 @@ class Source(NamedTuple):
     in_test: np.ndarray
 
     def split(self, seed: int) -> AnomalyDataset:
-        """Split the images outside the test by `split_normal`. Raises ValueError if there are fewer than 10."""
+        """Split the images outside the test, groups whole. Raises ValueError if they are fewer than 10, or 3 groups."""
         normal, test = np.flatnonzero(~self.in_test), self.images[self.in_test]
         if len(normal) < FEWEST_NORMAL:
             raise ValueError(
                 f"Too few normal images in {self.name}: at least {FEWEST_NORMAL} are wanted beside those of the test. "
                 f"Received: {len(normal)}."
             )
-        train, validation, calibration = (self.images[normal[part]] for part in split_normal(len(normal), seed))
+        if self.images.groups is None:
+            places = split_normal(len(normal), seed)
+        else:
+            places = split_groups(self.images.groups[normal], seed)
+        train, validation, calibration = (self.images[normal[part]] for part in places)
         test.reference = train
         return AnomalyDataset(self.name, self.description, train, validation, calibration, test)
 

@@ -11,12 +11,14 @@ Three layouts are known, each with further folders inside:
 For `good` any name will do that `is_normal` knows, or the one that is given as `normal`. The normal images are split
 into train, validation and calibration by `base.split_normal`; those under `test/` stay whole. Without good test images,
 20 % of the normal ones are held back as such. (`train/` may be missing where the images are only to be evaluated.)
+All splits keep groups of images together, see `groups`.
 """
 
 import re
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import takewhile
+from itertools import chain, takewhile
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from PIL import Image
 
 from anogan_lib.datasets import masks
 from anogan_lib.datasets.base import FEWEST_NORMAL, AnomalyDataset, Source, Split, iterate_batches, split_normal
+from anogan_lib.datasets.groups import named, near_copies, parts_of, split_groups
 from anogan_lib.datasets.images import ImageFiles, Look, choose_range, look, tell, to_uint8, walk
 
 DEFAULT_SIZE = (64, 64)
@@ -50,6 +53,7 @@ def read(
     channels: int | None = None,
     normal: str | None = None,
     value_range: tuple[float, float] | None = None,
+    groups: str | Callable[[str], object] | None = None,
 ) -> Source:
     """Read a folder in any of the three layouts; each file is looked at, and its pixels stay on disk.
 
@@ -61,7 +65,7 @@ def read(
             is what two processor cores train in minutes; 64x64 where the sizes differ.
         seed: of the split that `value_range` is taken from, and of the images held back without good test images.
         channels: 1 or 3; None is 1 where all files are grey, else 3.
-        normal, value_range: as in `datasets.load`.
+        normal, value_range, groups: as in `datasets.load`.
     """
     files = [file for file in walk(folder) if file.suffix.lower() not in TEXTS]
     images, mask_files = masks.separate(folder, files)
@@ -74,37 +78,56 @@ def read(
     if len(sure) >= FEWEST_NORMAL and len({looks[i].checksum for i in sure}) == 1:
         same = "without any contrast" if looks[sure[0]].checksum is None else "one and the same"
         raise ValueError(f"Nothing can be learned from {folder}: its {len(sure)} normal images are {same}.")
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    description = description or f"Images of the folder {folder.resolve()}."
+    belong = np.arange(len(names))  # the group of each image
+    if groups:
+        belong = named(names, groups, (kinds == "good") & ~in_test)
+    elif groups is None and len(sure) >= FEWEST_NORMAL:
+        found = sure[near_copies(np.stack([looks[i].small for i in sure]))]
+        if (apart := len(set(found))) >= FEWEST_NORMAL:
+            belong[sure] = found
+            also = f" {len(sure) - apart} of them are near-copies of others and stay in one split with them."
+            description += also * (apart < len(sure))
+        else:
+            few = f"The normal images of {folder} are {apart} and near-copies of them: too few to keep copies together."
+            warnings.warn(few, stacklevel=4)
     if "good" not in kinds[in_test]:  # hold some back
-        held_back = np.random.default_rng([seed, 1]).permutation(sure)
-        in_test[held_back[: round(0.2 * len(held_back))]] = True
+        held_back = parts_of(belong[sure], [round(0.2 * len(sure))], np.random.default_rng([seed, 1])) == 0
+        in_test[sure[held_back]] = True
     size = size or _size({each.shape[:2] for each in looks})
     channels = channels or max(each.shape[2] for each in looks)
-    value_range = value_range or _range(looks, np.flatnonzero(~in_test), seed)
+    value_range = value_range or _range(looks, np.flatnonzero(~in_test), seed, belong)
     tell((path, note) for path, each in zip(paths, looks, strict=True) for note in each.notes)
-    names = [path.relative_to(folder).as_posix() for path in paths]
     found = _masks(folder, paths, kinds, looks, mask_files)
     found = None if found is None else masks.MaskFiles(found, size)
-    images = Split(ImageFiles(paths, (*size, channels), value_range), None, kinds, found, names)
-    return Source(name, description or f"Images of the folder {folder.resolve()}.", images, in_test)
+    images = Split(ImageFiles(paths, (*size, channels), value_range), None, kinds, found, names, groups=belong)
+    return Source(name, description, images, in_test)
 
 
 def write(dataset: AnomalyDataset, folder: str | Path) -> None:
-    """Write a data set as PNG files in MVTec AD's layout, into a new or empty folder.
+    r"""Write a data set as PNG files in MVTec AD's layout, into a new or empty folder.
 
     Train, validation and calibration images go to `train/good` in the order in which loading the folder gives the same
-    three splits. (With sides beyond 64, name the size when loading.)
+    three splits (with groups="", and with sides beyond 64 the size). Where images belong together, each group gets a
+    folder of its own there; load them with groups=r"train/good/(\d+)/", which draws new splits.
     """
     folder = Path(folder)
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise FileExistsError(f"{folder} is there already and not empty: give a new folder.")
     splits = (dataset.train, dataset.validation, dataset.calibration)
     sizes = [len(split) for split in splits]
-    places = split_normal(sum(sizes))
-    if [len(part) for part in places] != sizes:
-        raise ValueError(f"Only data split 70/10/20 can be written. Received: {'/'.join(map(str, sizes))} images.")
-    for split, part in zip(splits, places, strict=True):
-        for place, image in zip(part, iterate_batches(split, 1), strict=True):
-            _save(to_uint8(image[0]), folder / "train" / "good" / f"{place:03d}.png")
+    if any(split.groups is not None for split in splits):
+        own = [np.arange(len(split)) if split.groups is None else split.groups for split in splits]
+        splits = [split[groups == one] for split, groups in zip(splits, own, strict=True) for one in np.unique(groups)]
+        files = [f"{k:03d}/{i:03d}.png" for k, split in enumerate(splits) for i in range(len(split))]
+    else:
+        places = split_normal(sum(sizes))
+        if [len(part) for part in places] != sizes:
+            raise ValueError(f"Only data split 70/10/20 can be written. Received: {'/'.join(map(str, sizes))} images.")
+        files = [f"{place:03d}.png" for part in places for place in part]
+    for file, image in zip(files, chain.from_iterable(iterate_batches(split, 1) for split in splits), strict=True):
+        _save(to_uint8(image[0]), folder / "train" / "good" / file)
     for kind in sorted(set(dataset.test.kinds)):
         split = dataset.test[dataset.test.kinds == kind]
         for i, image in enumerate(iterate_batches(split, 1)):
@@ -171,13 +194,14 @@ def _size(sizes: set[tuple[int, int]]) -> tuple[int, int]:
     return scaled if len(sizes) == 1 and all(side in POSSIBLE_SIDES for side in scaled) else DEFAULT_SIZE
 
 
-def _range(looks: list[Look], normal: np.ndarray, seed: int) -> tuple[float, float] | None:
+def _range(looks: list[Look], normal: np.ndarray, seed: int, groups: np.ndarray) -> tuple[float, float] | None:
     """Choose the value range of the set from its training images; None where all images have 8 bits a channel."""
     deep = [each.levels for each in looks if each.levels]
     if deep and len(deep) < len(looks):
         few = f"{len(looks) - len(deep)} of {len(looks)} images have 8 bits a channel, the others more"
         warnings.warn(f"{few}: values of 8 bits are read as 0 to 255, whatever the range of the others.", stacklevel=3)
-    train = normal[split_normal(len(normal), seed)[0]] if len(normal) >= FEWEST_NORMAL else normal
+    enough = len(normal) >= FEWEST_NORMAL and len(set(groups[normal])) > 2
+    train = normal[split_groups(groups[normal], seed)[0]] if enough else normal
     return choose_range([looks[i].levels for i in train if looks[i].levels] or deep) if deep else None
 
 

@@ -45,7 +45,7 @@ def read(size: tuple[int, int] | None = None, seed: int = 0) -> Source:
     """Read the shipped images if they have this size (H, W), 64x64 by default, and seed; else render the set."""
     about = "Rendered hazelnuts in the proportions of MVTec AD's, with exact masks; anogan_lib's own, Apache-2.0."
     if seed == 0 and size in (None, (64, 64)):
-        return folders.read(SHIPPED, (64, 64), seed, "hazelnut", about)
+        return folders.read(SHIPPED, (64, 64), seed, "hazelnut", about, groups="")
     from tqdm.auto import tqdm
 
     plan = sorted(dataset_plan(seed), key=lambda item: (item[0] == "test", item[1], item[2]))  # as in folders

@@ -86,12 +86,14 @@ def tell(sentences: Iterable[tuple[Path, str]]) -> None:
 class Look(NamedTuple):
     """What a file holds: shape (H, W, C), a checksum of its pixels (None if they are all the same), sentences on it.
 
-    Where a channel has more than 8 bits, `levels` are the values that 0.2 % of the pixels lie below and above.
+    `small` is a grey version, (32, 32) float32. Where a channel has more than 8 bits, `levels` are the values that
+    0.2 % of the pixels lie below and above.
     """
 
     shape: tuple[int, int, int]
     checksum: int | None
     levels: tuple[float, float] | None
+    small: np.ndarray
     notes: list[str]
 
 
@@ -111,7 +113,9 @@ def look(path: Path) -> Look:
         deep = isinstance(pixels, np.ndarray)
         levels = tuple(np.quantile(values, (0.002, 0.998), method="nearest").tolist()) if deep else None
         checksum = None if constant else zlib.crc32(values.tobytes())
-        return Look((*values.shape[:2], 1 if values.ndim == 2 else 3), checksum, levels, notes)
+        grey = Image.fromarray(np.atleast_3d(values).mean(axis=2, dtype=np.float32)) if deep else pixels.convert("L")
+        small = np.asarray(grey.resize((32, 32), Image.Resampling.BOX), np.float32)
+        return Look((*values.shape[:2], 1 if values.ndim == 2 else 3), checksum, levels, small, notes)
 
 
 def choose_range(levels: Sequence[tuple[float, float]]) -> tuple[float, float]:

@@ -27,7 +27,7 @@ SHA256 = "cf4313b13603bec67abb49ca959488f7eedce2a9f7795ec54446c649ac98cd3d"
 TIMEOUT = 60.0  # seconds without a byte, after which a link counts as dead
 
 
-def read(category: str, size: tuple[int, int] | None = None, seed: int = 0) -> Source:
+def read(category: str, size: tuple[int, int] | None = None, seed: int = 0, groups=None) -> Source:
     """Read one category, from `$ANOGAN_DATA/mvtec/NAME`, `$ANOGAN_DATA/NAME`, an earlier download or a new one.
 
     It is one of CATEGORIES, or any folder of MVTec AD's layout at those places. The photographs have 700 to 1,024
@@ -45,7 +45,7 @@ def read(category: str, size: tuple[int, int] | None = None, seed: int = 0) -> S
         home = places[0] if data and os.access(data, os.W_OK) else home
         download(home)
         folder = home / category
-    return folders.read(folder, size, seed, f"mvtec:{category}", f"{LICENCE} From {folder}.")
+    return folders.read(folder, size, seed, f"mvtec:{category}", f"{LICENCE} From {folder}.", groups=groups)
 
 
 def download(folder: Path) -> None:

@@ -8,15 +8,16 @@ from operator import methodcaller
 
 import numpy as np
 
-from anogan_lib.evaluation import metrics
+from anogan_lib.evaluation import metrics, thresholds
 from anogan_lib.evaluation.thresholds import Threshold, check_labels, check_scores
 
 LAMS = tuple(np.linspace(0, 1, 11).round(1).tolist())
 FIGURES = ("auroc", "auroc_interval", "average_precision", "average_precision_interval", "f1", "confusion", "accuracy")
 FIGURES += ("trivial_accuracy", "false_alarm_rate", "false_alarm_interval", "hit_rate", "hit_rate_interval")
 FIGURES += ("hit_rate_by_kind", "pixel_auroc", "pro", "threshold", "threshold_description", "baselines", "left_out")
-FIGURES += ("cautions",)
-OF_IMAGES = ("scores", "labels", "verdicts", "p_values", "kinds", "names", "residual", "discrimination")  # (N,) each
+FIGURES += ("group_count", "cautions")
+OF_IMAGES = ("scores", "labels", "verdicts", "p_values", "kinds", "names", "groups", "residual", "discrimination")
+UNLIKELY = 0.025  # the probability below which so many false alarms are no chance
 
 Interval = tuple[float, float]
 
@@ -26,12 +27,13 @@ class Evaluation:
     """An evaluation computes how well a detector did on N labelled images.
 
     A figure is None where it has no meaning (AUROC of normal images alone) or its input is missing. Intervals are of
-    95 %: bootstrap for areas, Wilson for rates. The figures that take time are computed when first asked for.
+    95 %: bootstrap for areas, Wilson for rates, wider where the images of a group share their verdicts. The figures
+    that take time are computed when first asked for.
 
     Args:
         scores, labels: (N,) anomaly scores, and 0 (normal) or 1 (anomalous).
         threshold: a number, or what a function of `thresholds` returned.
-        kinds, names: (N,) str.
+        kinds, names, groups: (N,) str; images of one group belong together.
         maps: (N, H, W), on one scale.
         masks: (N, H, W) bool, or N of them with None where there is no file: a normal image has no defect pixel, an
             anomalous one whose mask is missing or empty does not count in the pixel figures.
@@ -46,6 +48,7 @@ class Evaluation:
     _: KW_ONLY
     kinds: np.ndarray | None = None
     names: np.ndarray | None = None
+    groups: np.ndarray | None = None
     maps: np.ndarray | None = None
     masks: Sequence | None = None
     p_values: np.ndarray | None = None
@@ -59,11 +62,11 @@ class Evaluation:
         self.labels = check_labels(self.labels, len(self.scores))
         if not isinstance(self.threshold, Threshold):
             self.threshold = Threshold(self.threshold)
-        for name in ("kinds", "names", "maps", "masks", "p_values", "residual", "discrimination"):
+        for name in ("kinds", "names", "groups", "maps", "masks", "p_values", "residual", "discrimination"):
             given = getattr(self, name)
             if given is not None and len(given) != len(self.scores):
                 raise ValueError(f"{len(self.scores)} scores need as many {name}. Received: {len(given)}.")
-            if given is not None and name in ("kinds", "names"):
+            if given is not None and name in ("kinds", "names", "groups"):
                 setattr(self, name, np.asarray(given, str))
         self.baselines = dict(self.baselines or {})
         self.threshold_description = self.threshold.description or None
@@ -76,8 +79,9 @@ class Evaluation:
         self.confusion, self.accuracy = metrics.confusion(*judged), metrics.accuracy(*judged)
         self.trivial_accuracy = metrics.trivial_accuracy(self.labels)
         self.f1 = metrics.f1(*judged) if self.anomalous else None
-        self.false_alarm_rate, self.false_alarm_interval = _rate(self.confusion["false_alarm"], self.normal)
-        self.hit_rate, self.hit_rate_interval = _rate(self.confusion["hit"], self.anomalous)
+        self.group_count = None if self.groups is None else len(set(self.groups))
+        self.false_alarm_rate, self.false_alarm_interval, self._telling = self._rate(0)
+        self.hit_rate, self.hit_rate_interval, _ = self._rate(1)
         by_kind = self.kinds is not None and self.anomalous
         self.hit_rate_by_kind = metrics.hit_rate_by_kind(*judged, self.kinds) if by_kind else None
 
@@ -104,23 +108,64 @@ class Evaluation:
         text = json.dumps(values, default=methodcaller("tolist"))  # NumPy's arrays and numbers become Python's
         return json.loads(text, parse_constant=lambda _: None)
 
+    def _rate(self, label: int) -> tuple[float, Interval, int] | tuple[None, None, int]:
+        """Of the images with this label: the share called anomalous, its interval, and how many independent ones tell
+        as much of it (Kish's effective sample size, between the numbers of groups and of images)."""
+        rows = self.labels == label
+        n = telling = int(rows.sum())
+        if not n:
+            return None, None, 0
+        rate = float(self.verdicts[rows].mean())
+        if self.groups is not None:
+            which = np.unique(self.groups[rows], return_inverse=True)[1]
+            sums = np.bincount(which, self.verdicts[rows] - rate)
+            variance, spread = np.sum(sums**2) * len(sums) / max(len(sums) - 1, 1) / n**2, rate * (1 - rate)
+            telling = round(np.clip(spread / max(variance, spread / n, 1e-12), len(sums), n))
+        return rate, metrics.wilson_interval(rate * telling, telling), telling
+
+    @property
+    def rival_ahead(self) -> str | None:
+        """A sentence where a simple baseline is ahead of the detector."""
+        best = max(self.baselines, key=self.baselines.get, default=None)
+        if best is None or self.auroc is None or self.baselines[best] <= self.auroc:
+            return None
+        return (
+            f"A simple baseline is ahead by {self.baselines[best] - self.auroc:.3f}: {best} has an AUROC of "
+            f"{self.baselines[best]:.3f}, the detector {self.auroc:.3f}."
+        )
+
+    @property
+    def promise_broken(self) -> str | None:
+        """A sentence, with the likely reason, where there are more false alarms than the threshold's rate allows.
+
+        The calibration's chance counts too: of images like n calibration images, the number of false alarms is
+        beta-binomial. The sentence is there where so many have a probability below 2.5 %.
+        """
+        promised, n = self.threshold.false_alarm_rate, self.threshold.count
+        if not promised or not self.normal or self.false_alarm_rate <= promised:
+            return None
+        if n and thresholds.chance_of_alarms(self.false_alarm_rate, self._telling, promised, n) >= UNLIKELY:
+            return None
+        if not n and self.false_alarm_interval[0] <= promised:
+            return None
+        seen = None if self.groups is None else len(set(self.groups[self.labels == 0]))
+        if seen is None:
+            why = (
+                "they are probably not like those that the detector was calibrated on (another camera, part, place or "
+            )
+            why += "day). Calibrate on images like these; where images belong together, train with groups."
+        elif self.threshold.groups:
+            why = f"their {seen} groups are probably not like those that the detector was calibrated on. Calibrate on "
+            why += "more groups, like these."
+        else:
+            why = f"they come in {seen} groups, and the detector was calibrated on single images. Train with groups."
+        share = f"{100 * self.false_alarm_rate:.0f} % of the normal images are called anomalous"
+        return f"{share}, where {100 * promised:.3g} % was asked for: {why}"
+
     @property
     def cautions(self) -> list[str]:
         """What a reader must know first, a sentence each: a baseline that is ahead, false alarms beyond the promise."""
-        found, promised = [], self.threshold.false_alarm_rate
-        best = max(self.baselines, key=self.baselines.get, default=None)
-        if best and self.auroc is not None and self.baselines[best] > self.auroc:
-            found.append(
-                f"A simple baseline is ahead by {self.baselines[best] - self.auroc:.3f}: {best} has an AUROC of "
-                f"{self.baselines[best]:.3f}, the detector {self.auroc:.3f}."
-            )
-        if promised and self.normal and self.false_alarm_interval[0] > promised:
-            found.append(
-                f"{100 * self.false_alarm_rate:.0f} % of the normal images are called anomalous, where "
-                f"{100 * promised:.3g} % was asked for: they are probably not like those that the detector was "
-                "calibrated on (another camera, part, place or day). Calibrate on images like these."
-            )
-        return found
+        return [sentence for sentence in (self.rival_ahead, self.promise_broken) if sentence]
 
     def rows(self) -> list[tuple[str, float, Interval | None, str]]:
         """List each figure that is not None: its name, value, interval, and what to compare it with."""
@@ -144,7 +189,9 @@ class Evaluation:
 
     def table(self) -> str:
         """Write the short table: each figure beside what to compare it with."""
-        lines = [*self.cautions, f"{len(self.labels)} images: {self.normal} normal, {self.anomalous} anomalous"]
+        groups = f", in {self.group_count} groups" if self.group_count else ""
+        counts = f"{len(self.labels)} images: {self.normal} normal, {self.anomalous} anomalous{groups}"
+        lines = [*self.cautions, counts]
         if self.left_out:
             lines.append(f"{self.left_out} images left out: the detector has learned from them")
         lines.append(": ".join(filter(None, [f"threshold {self.threshold:.4g}", self.threshold_description])))
@@ -163,7 +210,3 @@ def auroc_over_lambda(detector, losses: Mapping, labels: np.ndarray, lams: Seque
     best lambda describes these images. Choose a lambda on labelled images that no test uses.
     """
     return np.array([metrics.auroc(labels, detector.combine(losses, lam)) for lam in lams])
-
-
-def _rate(part: int, whole: int) -> tuple[float, Interval] | tuple[None, None]:
-    return (part / whole, metrics.wilson_interval(part, whole)) if whole else (None, None)

@@ -25,13 +25,18 @@ class Threshold(float):
         method: name of the function that chose it.
         sees_labels: whether it was chosen with labels; such a threshold looks better on those images than it is.
         false_alarm_rate: the rate on normal images that was asked for, in (0, 1); None where none was.
+        count: how many calibration images, or groups of them, keep the promise; None where there is no promise.
+        groups: whether these are groups.
         description: one sentence for people.
     """
 
-    def __new__(cls, value, method="by hand", sees_labels=False, false_alarm_rate=None, description=""):
+    def __new__(
+        cls, value, method="by hand", sees_labels=False, false_alarm_rate=None, description="", count=None, groups=False
+    ):
         self = super().__new__(cls, value)
         self.method, self.sees_labels = method, sees_labels
         self.false_alarm_rate, self.description = false_alarm_rate, description
+        self.count, self.groups = count, groups
         return self
 
     @property
@@ -105,6 +110,96 @@ def p_values(calibration_scores: np.ndarray, scores: np.ndarray) -> np.ndarray:
     scores = check_scores(scores, least=0)
     at_least = len(calibration) - np.searchsorted(calibration, scores, side="left")  # (N,)
     return (1 + at_least) / (len(calibration) + 1)
+
+
+# ---- from normal images that come in groups: several of one part, lot, patient or day
+
+
+def hierarchical(scores: np.ndarray, false_alarm_rate: float, groups=None, estimate: bool = False) -> Threshold:
+    """Choose the threshold that keeps its promise for a new group (hierarchical conformal prediction).
+
+    Each of K groups counts once: an image of a group of m weighs 1/m, the group to come weighs 1 beyond all scores, and
+    the threshold is the 1 - a quantile of these K + 1. If the new group is exchangeable with the K, an image of it has
+    a score above the threshold with probability at most a, on average over groups: one group's own rate may be far
+    higher. Where every image is a group of its own, this is `conformal`.
+
+    Source: Lee, Barber, Willett, "Distribution-free inference with hierarchical data" (2023), arXiv 2306.06342.
+
+    Args:
+        scores: (n,) scores of normal images, of groups that nothing else was chosen with.
+        false_alarm_rate: the rate a that is asked for, in (0, 1).
+        groups: (n,) the group of each image; None for `conformal`.
+        estimate: where the groups are too few for a promise, take the quantile of them alone. The rate is then met for
+            many groups only (CDF pooling: Dunn, Wasserman, Ramdas 2022, arXiv 1809.07441).
+
+    Raises:
+        ValueError: if (K + 1) a < 1: so few groups cannot promise so low a rate.
+    """
+    if groups is None:
+        threshold = conformal(scores, false_alarm_rate)
+        threshold.count = len(scores)
+        return threshold
+    scores, rate = check_scores(scores, least=0), _check_rate(false_alarm_rate)
+    ordered, above, count = _above(scores, groups)
+    about = {"false_alarm_rate": rate, "groups": True}
+    origin = f"from {len(scores)} normal calibration images in {count} groups"
+    least = _percent(_rounded_up(1 / (count + 1)))
+    if 1 / (count + 1) <= rate:
+        shares = (1 + above[np.searchsorted(ordered, ordered, side="right")]) / (count + 1)  # of groups above a score
+        about |= {"method": "hierarchical", "count": count}
+        promise = f"At most {_percent(rate)} false alarms expected on images of new groups, on average over groups, "
+        promise += f"{origin} alone (hierarchical conformal)."
+    elif estimate and count > 1:
+        shares = above[np.searchsorted(ordered, ordered, side="right")] / count
+        about |= {"method": "pooled"}
+        promise = f"About {_percent(rate)} false alarms estimated on images of new groups, {origin}: they promise no "
+        promise += f"less than {least}."
+    else:
+        raise ValueError(
+            f"{count} groups of normal images cannot promise a false-alarm rate of {_percent(rate)}: calibrate with at "
+            f"least {math.ceil(1 / rate) - 1} groups, ask for at least {least}, or let the threshold be an estimate "
+            f"(estimate=True, --estimate). Received: {len(scores)} scores."
+        )
+    return Threshold(ordered[np.argmax(shares <= rate)], description=promise, **about)
+
+
+def hierarchical_p_values(calibration_scores: np.ndarray, scores: np.ndarray, groups=None) -> np.ndarray:
+    """Give each score s its p-value, (1 + sum over K groups of the share of it that scores >= s) / (K + 1).
+
+    For an image of a new group P(p <= a) <= a for every a. `score > hierarchical(...)` and p <= a are the same verdict.
+    With groups=None this is `p_values`.
+    """
+    if groups is None:
+        return p_values(calibration_scores, scores)
+    ordered, above, count = _above(check_scores(calibration_scores), groups)
+    return (1 + above[np.searchsorted(ordered, check_scores(scores, least=0), side="left")]) / (count + 1)
+
+
+def chance_of_alarms(rate: float, images: int, promised: float, calibrated: int) -> float:
+    """Compute the probability of at least this rate of false alarms among normal images like the calibration images.
+
+    Their number is beta-binomial: a conformal threshold from n = `calibrated` images has a false-alarm rate that varies
+    like a Beta(k, n + 1 - k) variable, k being the largest number with k / (n + 1) <= promised.
+    """
+    from scipy.stats import betabinom
+
+    k = _allowed_above(calibrated, promised)
+    return float(betabinom.sf(np.ceil(rate * images - 1e-9) - 1, images, k, calibrated + 1 - k))
+
+
+def group_weights(groups: np.ndarray) -> np.ndarray:
+    """Weigh images so that each group weighs 1, (n,)."""
+    _, which, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    return 1 / sizes[which]
+
+
+def _above(scores: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Sort n scores, sum the weights from each on, (n + 1,), the last sum being 0, and count the groups."""
+    if len(groups) != len(scores):
+        raise ValueError(f"{len(scores)} scores need as many groups. Received: {len(groups)}.")
+    order, weights = np.argsort(scores), group_weights(groups)
+    sums = np.append(np.cumsum(weights[order][::-1])[::-1], 0)
+    return scores[order], np.round(sums, 9), len(np.unique(groups))
 
 
 # ---- from labelled images: for teaching, and where labelled images can be spared

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from anogan_lib.evaluation import thresholds
 from anogan_lib.pictures.curves import thumbnails
 from anogan_lib.pictures.images import overlay_image, rgb
 from anogan_lib.pictures.style import CLASSES, COLOURS, MARKERS, PAGE, axes_or_new, described, new_figure
@@ -213,7 +212,7 @@ def losses_plane(detector, data, found=None, lam: float = 0.1, ax: "Axes | None"
     cuts = {}
     for each in sorted({*LAMS, lam}):
         scores = detector.combine(detector.calibration, each, "paper")
-        cuts[each] = cut = float(thresholds.conformal(scores, detector.false_alarm_rate))
+        cuts[each] = cut = float(detector.threshold_of(scores))
         ends = [(cut, bottom), (cut, top)] if each == 0 else [(r, (cut - (1 - each) * r) / each) for r in (left, right)]
         bold = each == lam
         ax.plot(*np.transpose(ends), "-" if bold else "--", color="black", linewidth=2 if bold else 0.9)

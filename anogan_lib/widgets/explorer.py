@@ -8,7 +8,7 @@ import traitlets as tr
 from anogan_lib import pictures
 from anogan_lib.checks import one_of
 from anogan_lib.datasets.base import labelled
-from anogan_lib.evaluation import metrics, thresholds
+from anogan_lib.evaluation import metrics
 from anogan_lib.paper.score import check_lam
 from anogan_lib.widgets.base import View, check_inside, check_same, image_names, number, script
 from anogan_lib.widgets.sheets import sheet, shrunk
@@ -72,8 +72,10 @@ class LambdaExplorer(View):
         self.detector, self.images, self.labels = detector, split.images, split.labels
         if not 0 < self.labels.sum() < len(self.labels):
             raise ValueError("The explorer compares normal with anomalous images: give at least one of each.")
-        least = 1 / (len(detector.calibration_scores) + 1)  # says so where the detector is not calibrated
-        rates = [rate for rate in RATES if rate >= least - 1e-12]
+        count = len(detector.calibration_scores)  # says so where the detector is not calibrated
+        if detector.calibration_groups is not None and not detector.estimate:
+            count = len(set(detector.calibration_groups.tolist()))
+        rates = [rate for rate in RATES if rate >= 1 / (count + 1) - 1e-12]
         kinds = np.asarray(pictures.CLASSES)[self.labels] if split.kinds is None else split.kinds
         self.losses = (prediction or detector.invert(split)).losses
         check_same("prediction", split, self.losses["residual"])
@@ -115,7 +117,7 @@ class LambdaExplorer(View):
         for score, lam in itertools.product(about["scores"], LAMS):
             scores = self.detector.combine(self.losses, lam, score)
             normal = self.detector.combine(self.detector.calibration, lam, score)
-            cuts = [thresholds.conformal(normal, rate) for rate in about["rates"]]
+            cuts = [self.detector.threshold_of(normal, rate) for rate in about["rates"]]
             verdicts = np.stack([cut.verdicts(scores) for cut in cuts])  # (F, N)
             counts = [np.bincount(2 * self.labels + each, minlength=4) for each in verdicts]
             found = {"scores": scores, "thresholds": cuts, "auroc": metrics.auroc(self.labels, scores)}

@@ -89,7 +89,7 @@ def test_the_task_is_neither_trivial_nor_hopeless(brick):
 
 def test_what_is_written_loads_as_the_same_splits(brick, tmp_path):
     datasets.write(brick, tmp_path / "brick")
-    again = datasets.load(tmp_path / "brick")
+    again = datasets.load(tmp_path / "brick", groups="")  # some windows overlap
     for name in ("train", "validation", "calibration"):
         assert np.array_equal(getattr(brick, name).images, getattr(again, name).images)
     assert again.test.masks.sum() == brick.test.masks.sum()

@@ -30,6 +30,7 @@ KEYS = [
     "threshold_description",
     "baselines",
     "left_out",
+    "group_count",
     "cautions",
     "scores",
     "labels",
@@ -37,6 +38,7 @@ KEYS = [
     "p_values",
     "kinds",
     "names",
+    "groups",
     "residual",
     "discrimination",
 ]

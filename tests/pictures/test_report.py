@@ -13,6 +13,7 @@ from PIL import Image
 
 from anogan_lib import AnoGAN
 from anogan_lib.datasets.base import Split
+from anogan_lib.evaluation import thresholds
 from anogan_lib.pictures import report
 
 HOSTILE = '<img src=x onerror=alert(1)>&amp; "quoted"'
@@ -216,3 +217,20 @@ def test_unlabelled_images_are_refused(detector, masked_data, tmp_path):
     with pytest.raises(ValueError, match="labels"):
         report.write(tmp_path / "report.html", detector, masked_data.test.images)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_amiss_is_said_first_and_once(detector, masked_data, tmp_path):
+    found = detector.predict(masked_data.test)
+    right = detector.evaluate(masked_data, found)
+    low = thresholds.Threshold(-1e9, false_alarm_rate=0.1, count=40)
+    wrong = dataclasses.replace(right, threshold=low, baselines={"PCA": right.auroc + 0.1})
+    assert len(wrong.cautions) == 2 and not right.promise_broken
+    texts = [
+        Page(report.write(tmp_path / f"{i}.html", detector, masked_data, e, found)).text
+        for i, e in enumerate((right, wrong))
+    ]
+    for text, agreed, asked in zip(texts, (1, 0), (1, 1), strict=True):
+        assert text.count("agrees with the 10 %") == agreed and text.count("was asked for") == asked
+    lead = texts[1][texts[1].index(wrong.cautions[0]) :].partition("figure")[0]
+    assert lead.index(wrong.cautions[1]) < lead.index("anomalous images were found")
+    assert lead.count("PCA") == lead.count("AUROC of") == 1

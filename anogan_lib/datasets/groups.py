@@ -1,0 +1,129 @@
+"""Find the groups of a folder's images: those of one part, lot, patient or day, and near-copies.
+
+Images of one group resemble each other more than they resemble new ones. A split keeps them together: else a detector
+is calibrated on images like those that it was trained on, and promises too much for images of another group.
+"""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from anogan_lib.checks import check_seed
+
+NEAR_COPIES = 0.97  # the correlation above which two images are near-copies
+_BLOCK = 256  # images that are compared with all others at a time
+
+
+def named(names: Sequence[str], groups: str | Callable[[str], object], needed: Sequence[bool]) -> np.ndarray:
+    """Name the group of each of N images, (N,) str; one that has none is a group of its own.
+
+    Args:
+        names: the images' paths within their folder, with "/".
+        groups: a regular expression that is found in each name: the group is what its first (...) matched, or all that
+            it matched. Or a .csv file with the columns name and group, where a name is a path within the folder or a
+            file name alone. Or a function of the name.
+        needed: (N,) True for those that must have a group.
+
+    Raises:
+        ValueError: the expression or the file is wrong, or an image that needs a group has none.
+        FileNotFoundError: no such .csv file.
+    """
+    if callable(groups):
+        found = [groups(name) for name in names]
+    elif groups.lower().endswith(".csv"):
+        table, short = _read(Path(groups)), Counter(PurePosixPath(name).name for name in names)
+        short = {name: PurePosixPath(name).name for name in names if short[PurePosixPath(name).name] == 1}
+        found = [table.get(name, table.get(short.get(name))) for name in names]
+    else:
+        try:
+            pattern = re.compile(groups)
+        except re.error as error:
+            raise ValueError(f"groups is not a regular expression: {error}. Received: {groups!r}.") from None
+        found = [match and match[min(1, pattern.groups)] for match in map(pattern.search, names)]
+    found = [None if group in (None, "") else str(group) for group in found]
+    for name, group, must in zip(names, found, needed, strict=True):
+        if must and group is None:
+            raise ValueError(f"groups names no group for the image {name}. Received: {groups!r}.")
+    return np.array([f"the image {name}" if group is None else group for name, group in zip(names, found, strict=True)])
+
+
+def _read(file: Path) -> dict[str, str]:
+    """Read a table of names and groups."""
+    if not file.is_file():
+        raise FileNotFoundError(f"There is no table of groups {file}.")
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            rows = [(row["name"], row["group"]) for row in csv.DictReader(stream)]
+    except (KeyError, UnicodeDecodeError, csv.Error):
+        raise ValueError(f"{file} is no table of groups: a CSV file with the columns name and group is.") from None
+    table = dict(rows)
+    for name, group in rows:
+        if table[name] != group:
+            raise ValueError(f"{file} names two groups for {name}: {group} and {table[name]}.")
+    return table
+
+
+def near_copies(small: np.ndarray) -> np.ndarray:
+    """Put images whose small versions (N, h, w) correlate above NEAR_COPIES into groups: each one's first image, (N,).
+
+    What all images have in common, their mean, is taken away before: photographs of the same kind of part in the same
+    place correlate above 0.99 as they are. A copy of a copy belongs to the group. 20,000 images take some ten seconds.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    x = np.asarray(small, np.float32).reshape(len(small), -1)
+    x = _unit(x - x.mean(axis=1, keepdims=True))
+    x = _unit(x - x.mean(axis=0))
+    group = np.arange(len(x))
+    for first in range(0, len(x), _BLOCK):
+        i, j = np.nonzero(x[first : first + _BLOCK] @ x[first:].T > NEAR_COPIES)
+        links = coo_array((np.ones(len(i), bool), (group[first + i], group[first + j])), (len(x), len(x)))
+        group = connected_components(links, directed=False)[1][group]
+    _, first, which = np.unique(group, return_index=True, return_inverse=True)
+    return first[which]
+
+
+def _unit(x: np.ndarray) -> np.ndarray:
+    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-6)
+
+
+def split_groups(groups: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Split n normal images by their groups (n,) as `split_normal` does, no group being parted: three arrays of places.
+
+    The shares are not exact. Where every image stands alone, the splits are those of `split_normal`. Raises ValueError
+    if there are fewer than three groups.
+    """
+    if (count := len(np.unique(groups))) < 3:
+        raise ValueError(
+            "Groups of images stay whole, to train, to validate and to calibrate on: at least 3 groups of normal "
+            f"images are wanted. Received: {count}."
+        )
+    n = len(groups)
+    calibration, validation = round(0.2 * n), round(0.1 * n)
+    parts = parts_of(groups, [n - calibration - validation, n - calibration], np.random.default_rng(check_seed(seed)))
+    train, validation, calibration = (np.flatnonzero(parts == k) for k in range(3))
+    return train, validation, calibration
+
+
+def parts_of(groups: np.ndarray, cuts: Sequence[int], rng: np.random.Generator) -> np.ndarray:
+    """Line the groups of N images up in a random order and cut the line: the part of each image, (N,) int from 0.
+
+    The cuts count images; the middle of a group decides in which part all of it is. A group of more than a fifth of the
+    images goes into the largest part. No part is left without a group where there are as many groups as parts.
+    """
+    _, which, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    order, i = rng.permutation(len(sizes)), np.arange(len(sizes))
+    if sizes.max() > len(groups) / 5:
+        order = order[np.argsort(order != np.argmax(sizes), kind="stable")]
+        order = order if 2 * cuts[0] > len(groups) else order[::-1]
+    middles = np.cumsum(sizes[order]) - sizes[order] / 2
+    parts = np.searchsorted(cuts, middles, side="right")  # ascending
+    parts[0] = 0
+    parts = np.minimum.accumulate(parts - i) + i  # the next group is of the same part, or of the next one
+    parts = np.maximum(parts, i + len(cuts) + 1 - len(i))
+    return parts[np.argsort(order)][which]
