@@ -6,7 +6,7 @@ NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help install lab demo test test-browser bench bench-training mutations lint notebooks student slides pictures view-pictures quality ladder weights
+.PHONY: help install lab demo test test-browser bench bench-training mutations lint notebooks site student slides pictures view-pictures quality ladder weights
 
 help:
 	@echo "make install    the environment alone (.venv)"
@@ -19,9 +19,10 @@ help:
 	@echo "make mutations  puts six faults into a copy of the library: a notebook has to notice each (TURN=n tries two)"
 	@echo "make lint       style of code and notebooks, and the order of imports"
 	@echo "make notebooks  runs the notebooks again and keeps their outputs"
+	@echo "make site       the course as a site with every view alive, in results/site/ (needs no network once it is built)"
 	@echo "make student    the notebooks without their solutions, in results/student/"
 	@echo "make slides     the notebooks as slides, in results/slides/"
-	@echo "make pictures   draws the README's pictures again (img/)"
+	@echo "make pictures   draws the README's moving picture again (img/search.webp)"
 	@echo "make view-pictures  takes those of the interactive views (needs Chromium)"
 	@echo "make quality    detection quality beside baselines (hours; goes on where it was stopped); results/bench/quality.json"
 	@echo "make ladder     what each idea brings, rung by rung (half an hour; goes on where it was stopped); notebooks/ladder.json"
@@ -46,12 +47,20 @@ test: $(STAMP)
 	$(BIN)/pytest --nbval
 
 BROWSER_STAMP := .venv/.stamp-browser
+SITE_STAMP := .venv/.stamp-site
 
 test-browser: $(STAMP) $(BROWSER_STAMP)
 	$(BIN)/pytest tests/browser
 
 $(BROWSER_STAMP): $(STAMP)
-	$(BIN)/python -m pip install --editable '.[browser]'
+	$(BIN)/python -m pip install --editable '.[browser,site]'
+	@touch $@
+
+site: $(STAMP) $(SITE_STAMP)
+	$(BIN)/python notebooks/site/build.py results/site
+
+$(SITE_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --editable '.[site]'
 	@touch $@
 
 bench: $(STAMP)
@@ -68,13 +77,14 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-cache
 
-# Timings, widget state and versions would differ at each run: only what a reader sees is kept.
+# Timings, widget state and versions would differ at each run: only what a reader sees is kept, views as Chromium shows them.
 notebooks: $(STAMP)
 	$(BIN)/jupyter nbconvert --to notebook --inplace --execute $(NOTEBOOKS) \
 		--ExecutePreprocessor.timeout=300 --ExecutePreprocessor.record_timing=False \
 		--ExecutePreprocessor.store_widget_state=False \
 		--ClearMetadataPreprocessor.enabled=True --ClearMetadataPreprocessor.clear_cell_metadata=False \
 		--ClearMetadataPreprocessor.preserve_nb_metadata_mask=kernelspec
+	$(BIN)/python notebooks/views.py stills
 
 student: $(STAMP)
 	$(BIN)/python notebooks/editions.py student
@@ -83,9 +93,7 @@ slides: $(STAMP)
 	$(BIN)/python notebooks/editions.py slides
 
 pictures: $(STAMP)
-	$(BIN)/anogan demo
-	mkdir -p img
-	cp results/demo/overview.png results/demo/scores.png img/
+	$(BIN)/python img/search.py
 
 view-pictures: $(STAMP) $(BROWSER_STAMP)
 	$(BIN)/pytest tests/browser/pictures.py

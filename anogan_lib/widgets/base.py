@@ -90,6 +90,10 @@ class View(anywidget.AnyWidget):
         except Exception as error:
             self.problem = f"{type(error).__name__}: {error}"
 
+    def _answers(self) -> list[tuple[dict, list[dict]]]:
+        """Return what an exported page answers to the messages of `v.ask`: the traits to set, state after state."""
+        return []
+
     def export_html(self, path, title: str | None = None) -> Path:
         """Write the view as one self-contained page that needs no kernel and no network."""
         return export.write(self, path, title or self._label)

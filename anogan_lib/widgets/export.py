@@ -1,4 +1,4 @@
-"""A view as one self-contained page: its state, its own script, and page.js in place of Jupyter's model."""
+"""A view as one self-contained page: its state, recorded answers, its script, and page.js for Jupyter's model."""
 
 import base64
 import hashlib
@@ -18,7 +18,9 @@ def write(view, path, title: str) -> Path:
     """Write `view` into the file `path`; returns the path."""
     page, model = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("page.html", "page.js"))
     state = {name: value for name, value in view.get_state().items() if name not in UNWANTED}
-    state = json.dumps(state, default=_packed).replace("<", "\\u003c")  # so no text can end the script element
+    answers = {json.dumps(message, separators=(",", ":")): states for message, states in view._answers()}
+    state = json.dumps({"state": state, "answers": answers}, default=_packed)
+    state = state.replace("<", "\\u003c")  # so no text can end the script element
     script = view._esm.replace("export default", "const shown =") + model
     parts = {"title": escape(printable(title)), "css": view._css, "esm": script}
     for element in ("style", "script"):  # the only ones that the page's policy lets through

@@ -60,7 +60,7 @@ export default view((v) => {
   const caption = v.caption();
   const show = () => {
     const running = model.get("running"), done = model.get("steps_done"), all = model.get("steps_in_all");
-    const word = done && done < all ? "Go on" : done ? "Train further" : "Train";
+    const word = !v.live ? "Play the recording" : done && done < all ? "Go on" : done ? "Train further" : "Train";
     start.textContent = word;
     start.title = word;
     start.setAttribute("aria-label", word);

@@ -21,6 +21,7 @@ from anogan_lib.widgets.sheets import sheet
 EVERY = 0.5  # seconds between two looks at least
 SHARE = 0.03  # of the training time that watching may take
 ROWS = 400  # of the curve at most, an even number; then each two become one
+LOOKS = 40  # that an exported page plays at most
 SAMPLES, JUDGED = 8, 32  # samples shown; images of each kind that D is asked about
 DEAF = "While the cell waits, Stop is not heard: interrupt the kernel, or write `await monitor` there."
 
@@ -90,6 +91,7 @@ class TrainingMonitor(View):
         self.cost, self._error, self._halt = 0.0, None, threading.Event()
         self._steps, self._logs, self._spent, self._began = 0, [], 0.0, None  # `_began`: when the clock was started
         self._over = None  # the event that the thread has ended
+        self._looks: list[dict] = []  # what some of the looks have shown
         self._drawn = look()[0].numpy()  # (8, H, W, C) in [-1, 1]
         super().__init__(steps_in_all=self.epochs * self.steps_an_epoch, samples=sheet(to_uint8(self._drawn), 4))
 
@@ -196,6 +198,17 @@ class TrainingMonitor(View):
             self.seconds_an_epoch = a_step * self.steps_an_epoch
             self.seconds_left = a_step * (self.steps_in_all - self._steps)
             self.curve = rows
+            shown = ("running", "steps_done", "samples", "curve", "caption")
+            self._looks.append({name: getattr(self, name) for name in shown})
+            if len(self._looks) > LOOKS:
+                del self._looks[1:-1:2]
+
+    def _answers(self):
+        ended = {"running": False, "caption": self.caption}
+        return [
+            ({"do": "start", "with": {}}, [*self._looks, ended]),
+            ({"do": "stop", "with": {}}, [{"running": False}]),
+        ]
 
     # ---- in words, and still
 

@@ -74,11 +74,13 @@ export default view((v) => {
         c.stroke();
       }
     },
-    { className: "anogan-easel", tabIndex: 0 },
+    { className: "anogan-easel", tabIndex: v.live ? 0 : -1 },
   );
-  canvas.setAttribute("role", "application");
-  canvas.setAttribute("aria-roledescription", "drawing");
-  canvas.setAttribute("aria-label", "Image to draw on. Arrow keys move the brush, with Shift they draw; Space draws a spot.");
+  if (!v.live) canvas.style.pointerEvents = "none"; // nobody would judge what is drawn
+  canvas.setAttribute("role", v.live ? "application" : "img");
+  if (v.live) canvas.setAttribute("aria-roledescription", "drawing");
+  canvas.setAttribute("aria-label", v.live
+    ? "Image to draw on. Arrow keys move the brush, with Shift they draw; Space draws a spot." : "The image with what was drawn on it.");
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button) return;
     canvas.setPointerCapture(event.pointerId);
@@ -131,14 +133,16 @@ export default view((v) => {
   shown();
   const opacity = v.range("opacity", "Map's opacity", { step: 0.05, text: (share) => `${Math.round(100 * share)} %` });
   const brush = v.range("brush", "Brush", { min: 1, max: Math.round(width / 4), text: (size) => `${size} pixels` });
+  const tools = v.live
+    ? [v.row(labelled("Colour", colour), v.check("erase", "Erase"),
+        v.button("Undo", () => v.ask("undo")), v.button("Clear", () => v.ask("clear")))]
+    : [v.row(v.button("Play what was drawn", () => v.ask("play")))];
   v.watch(["opacity", "brush", "outline"], v.redraw);
   v.watch(["strokes"], unpack);
   v.root.append(
     make("div", { className: "anogan-row anogan-walk" },
-      make("div", { className: "anogan-paint" }, make("figure", {}, make("figcaption", { textContent: "draw here" }), canvas), similar, map),
-      make("div", { className: "anogan-grow anogan-sliders" }, brush, opacity,
-        v.row(labelled("Colour", colour), v.check("erase", "Erase"),
-          v.button("Undo", () => v.ask("undo")), v.button("Clear", () => v.ask("clear"))))),
+      make("div", { className: "anogan-paint" }, make("figure", {}, make("figcaption", { textContent: v.live ? "draw here" : "image" }), canvas), similar, map),
+      make("div", { className: "anogan-grow anogan-sliders" }, ...(v.live ? [brush] : []), opacity, ...tools)),
     v.caption(),
   );
   unpack();

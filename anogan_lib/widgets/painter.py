@@ -56,6 +56,7 @@ class DefectPainter(View):
         self.clean = checked(detector, image[None] if image.ndim == 3 else image).images[0]  # (H, W, C)
         self.detector, self.pixel_threshold = detector, detector.pixel_threshold
         self._past: list[bytes] = []
+        self._judged: list[dict] = []  # what each judgement has shown
         super().__init__(strokes=bytes(4 * self.clean[..., 0].size), picture=sheet(to_uint8(self.clean[None])))
         self._judge()
         self.observe(self._judge_stroke, "strokes")
@@ -137,6 +138,12 @@ class DefectPainter(View):
                 "found": float(above[drawn].mean()) if drawn.any() else None,
                 "overlap": float((above & drawn).sum() / (above | drawn).sum()) if drawn.any() else None,
             }
+
+        shown = ("strokes", "similar", "overlay", "outline", "answer", "caption")
+        self._judged.append({name: getattr(self, name) for name in shown})
+
+    def _answers(self):
+        return [({"do": "play", "with": {}}, self._judged)]
 
     def _describe(self) -> str:
         a = self.answer

@@ -3,6 +3,8 @@
 export default view((v) => {
   const { model } = v;
   const count = model.get("position").length, levels = model.get("levels"), reach = model.get("reach");
+  // Without Python, each slider goes from where the walk was when the page was written, and the others go back there.
+  const start = v.live ? { position: new Array(count).fill(0), mix: 0 } : { position: model.get("position"), mix: model.get("mix") };
   const ahead = {}; // by slider: a pointer that passes over another one takes nothing away
   const sheets = v.sheets(["picture", "ends", "around", "ahead"], () => {
     if (sheets.ahead) ahead[sheets.ahead.of.control] = sheets.ahead;
@@ -39,7 +41,7 @@ export default view((v) => {
   const side = (wide) => Math.min(0.48 * wide, 300), end = (wide) => Math.min((wide - side(wide) - 24) / 2, 130);
   const small = (wide) => (Math.min(wide, side(wide) + 2 * end(wide) + 24) - 28) / 8;
   const photos = v.canvas(
-    (wide) => side(wide) + small(wide) + 50,
+    (wide) => side(wide) + (v.live ? small(wide) + 50 : 24),
     (c, wide, _high, t) => {
       Object.assign(c, { imageSmoothingEnabled: false, fillStyle: t.text, font: "12px system-ui, sans-serif" });
       const put = (sheet, i, x, y, size, title = "", textAlign = "center") => {
@@ -52,14 +54,16 @@ export default view((v) => {
       put(sheets.ends, 0, left, 20 + (big - edge) / 2, edge, a, "left");
       put(found?.sheet ?? sheets.picture, found?.i ?? 0, left + edge + 12, 20, big, "G(z)");
       put(sheets.ends, 1, left + edge + big + 24, 20 + (big - edge) / 2, edge, b, "right");
-      for (let k = 0; k < 8; k++) put(sheets.around, k, left + k * (tiny + 4), big + 44, tiny);
-      c.fillText("samples around z", left + big / 2 + edge + 12, big + 37);
-      return `From ${a} to ${b}, and around. ${describe()}`;
+      if (v.live) {
+        for (let k = 0; k < 8; k++) put(sheets.around, k, left + k * (tiny + 4), big + 44, tiny);
+        c.fillText("samples around z", left + big / 2 + edge + 12, big + 37);
+      }
+      return `From ${a} to ${b}. ${describe()}`;
     },
   );
   const describe = () => {
     const found = present(), whole = model.get("caption"), here = found?.sheet.of.captions[found.i] ?? whole;
-    return whole.startsWith(here) ? whole : here; // Python's caption also describes the samples around
+    return v.live && whole.startsWith(here) ? whole : here; // Python's caption also describes the samples around
   };
 
   // ---- controls
@@ -83,28 +87,37 @@ export default view((v) => {
     return field;
   });
   const percent = (share) => `${Math.round(100 * share)} %`;
-  const mix = prepared(v.range("mix", "On the way", { step, text: percent }), "mix");
+  const mix = prepared(
+    v.range("mix", "On the way", {
+      step, text: percent, trait: (share) => (v.live || model.set("position", start.position), Number(share)) }),
+    "mix",
+  );
   const directions = model.get("position").map((_, i) =>
     prepared(
       v.range("position", `Direction ${i + 1} (${percent(model.get("shares")[i])})`, {
         min: -reach, max: reach, step: 2 * reach * step,
         text: (all) => `${all[i] < 0 ? "−" : "+"}${Math.abs(all[i]).toFixed(2)}`,
         place: (all) => all[i],
-        trait: (value) => model.get("position").map((old, k) => (k === i ? Number(value.toFixed(9)) : old)),
+        trait: (value) => {
+          if (!v.live) model.set("mix", start.mix);
+          return (v.live ? model.get("position") : start.position).map((old, k) => (k === i ? Number(value.toFixed(9)) : old));
+        },
       }),
       i,
     ),
   );
   const spread = v.range("spread", "Spread around", { step: 0.05, text: percent });
   const home = v.button("Back to the start", () => {
-    model.set("mix", 0);
-    v.set("position", new Array(count).fill(0));
+    model.set("mix", start.mix);
+    v.set("position", start.position);
   });
   const caption = v.caption(["caption"], describe);
   v.root.append(
     make("div", { className: "anogan-row anogan-walk" },
       make("div", { className: "anogan-grow" }, photos),
-      make("div", { className: "anogan-grow anogan-sliders" }, v.row(...choices), mix, ...directions, spread, v.row(home))),
+      make("div", { className: "anogan-grow anogan-sliders" }, ...(v.live ? [v.row(...choices)] : []), mix, ...directions,
+        ...(v.live ? [spread] : []), v.row(home))),
     caption,
   );
+  if (!v.live) v.ask("look_ahead", { control: "mix" });
 });

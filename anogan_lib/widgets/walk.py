@@ -181,6 +181,14 @@ class LatentWalk(View):
         state = {"position": self.position, "between": list(self.between), "mix": self.mix}
         self.ahead = {"control": control, "pictures": tiles, "captions": captions} | state
 
+    def _answers(self):
+        """Compute every slider's places ahead, each from the present state."""
+        answers = []
+        for control in ("mix", *range(len(self.directions))):
+            self.look_ahead(control)
+            answers.append(({"do": "look_ahead", "with": {"control": control}}, [{"ahead": self.ahead}]))
+        return answers
+
     # ---- in words, and still
 
     def _place(self, position, mix: float) -> str:

@@ -12,6 +12,7 @@ import time
 import urllib.request
 
 import pytest
+import views
 from laboratory import ROOT, SET_UP, VIEWS, Lab
 from playwright.sync_api import sync_playwright
 
@@ -22,9 +23,13 @@ SETTINGS = {
 }
 
 
+def pytest_addoption(parser):
+    parser.addoption("--site", metavar="FOLDER", help="work the site that is built there, instead of building one")
+
+
 @pytest.fixture(scope="session")
 def chromium():
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    found = views.chromium()
     assert found, "Chromium is not on this machine; on Debian and Ubuntu: apt-get install chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])

@@ -399,7 +399,7 @@ def test_exported_pages_hold_the_state_and_nothing_from_elsewhere(stepper, explo
         page = view.export_html(tmp_path / "page.html").read_text(encoding="utf-8")
         assert not re.search(r"(src|href)=[\"']?https?:|import\(|@import|fetch\(", page)
         assert page.count("</script>") == 2  # names such as <script> end no element
-        state = json.loads(re.search(r'id="state">(.*?)</script>', page, re.DOTALL)[1])
+        state = json.loads(re.search(r'id="state">(.*?)</script>', page, re.DOTALL)[1])["state"]
         assert state["caption"] == view.caption
         for name, value in view.get_state().items():
             if isinstance(value, dict) and "data" in value:

@@ -1,0 +1,12 @@
+// The views of a page, each a page of its own in a frame: as high as it says that it is, and light or dark as this one.
+const frames = () => document.querySelectorAll("iframe.view");
+const dress = (frame) => frame.contentWindow.postMessage({ light: document.documentElement.dataset.theme !== "dark" }, "*");
+
+addEventListener("message", ({ data, source }) => {
+  for (const frame of frames()) {
+    if (frame.contentWindow !== source || !(data.height > 0)) continue;
+    frame.style.height = `${Math.ceil(data.height)}px`;
+    dress(frame);
+  }
+});
+new MutationObserver(() => frames().forEach(dress)).observe(document.documentElement, { attributeFilter: ["data-theme"] });
