@@ -431,5 +431,5 @@ def test_another_format_is_refused(detector, tmp_path):
     detector.save(tmp_path)
     about = json.loads((tmp_path / "detector.json").read_text())
     (tmp_path / "detector.json").write_text(json.dumps(about | {"format": 99}))
-    with pytest.raises(ValueError, match="reads 2 and 3"):
+    with pytest.raises(ValueError, match="reads 1 to 4"):
         AnoGAN.load(tmp_path)
