@@ -1,6 +1,7 @@
 """What every view shares: an anywidget with a caption, a still picture, actions and an exported page."""
 
 import contextlib
+import json
 import threading
 from pathlib import Path
 
@@ -11,15 +12,20 @@ import traitlets as tr
 from anogan_lib import pictures
 from anogan_lib.checks import printable
 from anogan_lib.datasets.base import Split, as_split, check_fit
+from anogan_lib.pictures.page import write_page
 from anogan_lib.pictures.style import drawing_script
-from anogan_lib.widgets import export
 
 FOLDER = Path(__file__).parent
+NOT_EXPORTED = ("_esm", "_css", "layout", "tabbable", "tooltip")  # traits of a view
+
+
+def file(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
 
 
 def script(name: str) -> str:
     """Return the module of one view: what all drawings share, base.js, and the view's own file."""
-    return "\n".join([drawing_script(), *((FOLDER / each).read_text(encoding="utf-8") for each in ("base.js", name))])
+    return "\n".join([drawing_script(), file("base.js"), file(name)])
 
 
 class View(anywidget.AnyWidget):
@@ -41,7 +47,7 @@ class View(anywidget.AnyWidget):
         problem: why the last message of the browser failed, in one sentence, or "".
     """
 
-    _css = (FOLDER / "base.css").read_text(encoding="utf-8")
+    _css = file("base.css")
     _label: str = tr.Unicode("").tag(sync=True)
     caption = tr.Unicode("").tag(sync=True)
     busy = tr.Bool(False).tag(sync=True)
@@ -96,7 +102,12 @@ class View(anywidget.AnyWidget):
 
     def export_html(self, path, title: str | None = None) -> Path:
         """Write the view as one self-contained page that needs no kernel and no network."""
-        return export.write(self, path, title or self._label)
+        state = {name: value for name, value in self.get_state().items() if name not in NOT_EXPORTED}
+        answers = {json.dumps(message, separators=(",", ":")): states for message, states in self._answers()}
+        style = file("page.css") + self._css
+        script = self._esm.replace("export default", "const shown =") + file("page.js")  # in place of Jupyter's model
+        parts = {"state": {"state": state, "answers": answers}, "title": title or self._label}
+        return write_page(path, FOLDER / "page.html", style, script, **parts)
 
     def _about(self) -> str:
         return f"{len(self.images)} images"
