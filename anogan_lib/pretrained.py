@@ -13,8 +13,11 @@ RUNS = Path("runs")  # of the working folder
 
 
 def folder_name(spec: str) -> str:
-    """Return the name of a data set's folder in weights/ and runs/: "digits:8" has digits-8, a path its last part."""
-    return re.sub(r"[^\w.-]+", "-", Path(spec).name)
+    """Return the name of a data set's folder in weights/ and runs/: "digits:8" has digits-8, "textures:brick" brick.
+
+    That of a path is its last part.
+    """
+    return re.sub(r"[^\w.-]+", "-", Path(spec).name.removeprefix("textures:"))
 
 
 def settings(data, profile: str = "quick") -> dict:

@@ -8,7 +8,12 @@ from anogan_lib.datasets import odd_image, places
 
 
 def test_a_folder_name_for_each_data_set():
-    names = {"hazelnut": "hazelnut", "digits:8": "digits-8", "mvtec:hazelnut": "mvtec-hazelnut"}
+    names = {
+        "hazelnut": "hazelnut",
+        "digits:8": "digits-8",
+        "mvtec:hazelnut": "mvtec-hazelnut",
+        "textures:brick": "brick",
+    }
     for spec, name in (names | {"/some where/my parts": "my-parts", "../tiles/": "tiles"}).items():
         assert pretrained.folder_name(spec) == name
     for spec in ("hazelnut", "digits:8"):

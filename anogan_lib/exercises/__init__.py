@@ -10,6 +10,7 @@
 # ruff: noqa: F401 - all of this is for notebooks
 
 from anogan_lib import DCGAN  # the first import of TensorFlow, without its notes
+from anogan_lib.exercises import capstone as _capstone
 from anogan_lib.exercises.better_score import ladder_steps, places_table
 from anogan_lib.exercises.check import EXERCISES, checkers, inputs, progress, solution
 from anogan_lib.exercises.data_preparation import near_duplicates, smallest_defect
@@ -42,3 +43,4 @@ from anogan_lib.exercises.visualization import false_alarm
 ) = checkers("better_score")  # fmt: skip
 check_izi_f_loss, check_learns, check_steps_for_budget, check_upside_down = checkers("encoder")
 check_own_report = own_report.check
+check_networks, check_training_step, check_mapping, check_capstone = checkers("capstone")

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 COURSE = ["data_preparation", "dcgan_training", "inverse_mapping", "encoder", "scores", "visualization", "better_score"]
-COURSE += ["own_images"]
+COURSE += ["own_images", "capstone"]
 EXERCISES: dict[str, "Exercise"] = {}  # by name
 TEXTS, MISTAKES = (  # by name; the mistakes by hint
     tomllib.loads(Path(__file__).with_name(file).read_text(encoding="utf-8"))
@@ -60,6 +60,9 @@ class Exercise:
         self.topic = self.solution.__module__.split(".")[-1]
         self.right, self.mistakes = self.right or self.solution, MISTAKES.get(self.name, {})
         EXERCISES[self.name] = self
+
+    def __call__(self, *inputs):
+        return self.solution(*inputs)
 
     def inputs(self, *own) -> list[tuple]:
         """Return the inputs that an answer is tried on, the smallest first; `own` come with a value."""

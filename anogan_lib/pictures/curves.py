@@ -20,7 +20,21 @@ FEW = 30  # images: fewer are drawn one by one
 
 
 def losses(history: Mapping[str, Sequence], ax: "Axes | None" = None) -> "Figure":
-    """Draw both losses of a training run over its epochs: history["d_loss"] and history["g_loss"], (epochs,)."""
+    """Draw both losses of a training run over its epochs: history["d_loss"] and history["g_loss"], (epochs,).
+
+    Where it has history["diversity"] as well, this stands beside them, with the line below which `train` warns.
+    """
+    diverse = history.get("diversity") if ax is None else None
+    if diverse:
+        from anogan_lib.training.progress import LEAST_DIVERSITY
+
+        ax, beside = new_figure(PAGE, 3.2).subplots(1, 2)
+        beside.plot(range(1, len(diverse) + 1), diverse, color=COLOURS["generator"])
+        beside.axhline(LEAST_DIVERSITY, linestyle=":", linewidth=1.2, color="black", label="warning below this")
+        beside.set(xlabel="epoch", ylabel="diversity of generated images", ylim=(0, max(1.05, *diverse)))
+        beside.legend(frameon=False, loc="lower right")
+        for each in (ax, beside):
+            each.spines[["top", "right"]].set_visible(False)
     ax = axes_or_new(ax)
     for name, who in (("d_loss", "discriminator"), ("g_loss", "generator")):
         ax.plot(range(1, len(history[name]) + 1), history[name], DASHES[who], color=COLOURS[who], label=who)
@@ -29,6 +43,7 @@ def losses(history: Mapping[str, Sequence], ax: "Axes | None" = None) -> "Figure
     ax.legend(frameon=False)
     last = {name: history[name][-1] for name in ("d_loss", "g_loss")}
     text = "The losses over {n} epochs; at the end D's is {d_loss:.2f} and G's {g_loss:.2f}."
+    text += f" The diversity at the end is {diverse[-1]:.2f}." if diverse else ""
     return described(ax.figure, text.format(n=len(history["d_loss"]), **last))
 
 

@@ -207,5 +207,7 @@ def gallery(
     dark = {0: COLOURS["normal"], 1: "#8A5A00"}  # the anomalous orange, darkened to be read as text
     colours = None if labels is None else [dark[int(labels[i])] for i in order]
     figure = _tiles(pictures, titles, columns, None if masks is None else [masks[i] for i in order], colours)
-    _colour_bar(figure.axes[0], vmax=vmax, **options)
-    return described(figure, f"{len(order)} images under their anomaly maps, highest score first: {', '.join(titles)}.")
+    if options.get("opacity") != 0:  # else there are masks alone
+        _colour_bar(figure.axes[0], vmax=vmax, **options)
+    under = "under their anomaly maps" if options.get("opacity") != 0 else "and their masks"
+    return described(figure, f"{len(order)} images {under}, highest score first: {', '.join(titles)}.")

@@ -251,4 +251,4 @@ class TrainingMonitor(View):
         axes["s"].imshow(np.hstack([pictures.rgb(image) for image in self._drawn]), interpolation="nearest")
         axes["s"].set_title("samples from the same z")
         axes["s"].set_axis_off()
-        return figure
+        return pictures.described(figure, self._describe())

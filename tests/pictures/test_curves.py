@@ -5,6 +5,7 @@ import pytest
 
 from anogan_lib import pictures
 from anogan_lib.evaluation import metrics
+from anogan_lib.training import progress
 
 
 def lines(figure, axis: int = 0) -> dict:
@@ -18,7 +19,14 @@ def test_losses():
     half = np.log(2)  # the cross entropy of "one half", once for G, for real and generated images for D
     assert set(lines(figure)["D guesses: 2 ln 2"].get_ydata()) == {2 * half}
     assert set(lines(figure)["D guesses: ln 2"].get_ydata()) == {half}
-    assert "D's is 0.80 and G's 3.00" in figure.alt
+    assert "D's is 0.80 and G's 3.00" in figure.alt and len(figure.axes) == 1
+
+
+def test_losses_stand_beside_the_diversity_and_the_line_below_which_training_warns():
+    figure = pictures.losses({"d_loss": [1.0, 0.9], "g_loss": [2.0, 2.5], "diversity": [0.2, 0.7]})
+    assert figure.axes[1].get_lines()[0].get_ydata().tolist() == [0.2, 0.7]
+    assert set(lines(figure, 1)["warning below this"].get_ydata()) == {progress.LEAST_DIVERSITY}
+    assert "diversity at the end is 0.70" in figure.alt and "D's is 0.90" in figure.alt
 
 
 def test_trace_curves_has_a_line_for_each_image(rng):

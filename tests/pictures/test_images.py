@@ -150,6 +150,7 @@ def test_gallery_is_sorted_by_score_on_one_scale(images, maps, masks, rng):
     vmax = pictures.common_scale(maps)
     for picture, i in zip(ax.images, order, strict=True):
         np.testing.assert_array_equal(picture.get_array(), pictures.overlay_image(images[i], maps[i], vmax=vmax))
+    assert len(pictures.gallery(images, maps, scores, opacity=0).axes) == 1  # nothing to read a colour of
 
 
 @pytest.mark.parametrize(
