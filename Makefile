@@ -6,14 +6,16 @@ NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help install lab demo test test-browser bench bench-training mutations lint notebooks site student slides pictures view-pictures quality ladder weights
+.PHONY: help install lab demo test test-browser fuzz kills bench bench-training mutations lint notebooks site student slides pictures view-pictures quality ladder weights
 
 help:
 	@echo "make install    the environment alone (.venv)"
 	@echo "make lab        opens JupyterLab on the first notebook"
 	@echo "make demo       finds defects on hazelnuts with a ready detector; pictures in results/"
-	@echo "make test       every test, the notebooks among them"
+	@echo "make test       every test, the notebooks among them (COVERAGE=1 also says which lines of anogan_lib/ none runs)"
 	@echo "make test-browser  the report, the live page and the interactive views in a real browser (needs Chromium on the machine)"
+	@echo "make fuzz       damages images, masks, tables and detectors until a reader stumbles (SECONDS=60 for each; Linux)"
+	@echo "make kills      kills score, evaluate and demo, and compares what they write in the end (half an hour)"
 	@echo "make bench      speed of the search beside the textbook loop (half an hour); results/bench/speed.json"
 	@echo "make bench-training  quality against minutes of training (hours; goes on where it was stopped); tests/benchmarks/training.json"
 	@echo "make mutations  puts six faults into a copy of the library: a notebook has to notice each (TURN=n tries two)"
@@ -44,7 +46,7 @@ demo: $(STAMP)
 	$(BIN)/anogan demo
 
 test: $(STAMP)
-	$(BIN)/pytest --nbval
+	$(BIN)/pytest --nbval $(if $(COVERAGE),--cov=anogan_lib --cov-report=term-missing:skip-covered)
 
 BROWSER_STAMP := .venv/.stamp-browser
 SITE_STAMP := .venv/.stamp-site
@@ -62,6 +64,20 @@ site: $(STAMP) $(SITE_STAMP)
 $(SITE_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --editable '.[site]'
 	@touch $@
+
+FUZZ_STAMP := .venv/.stamp-fuzz
+
+fuzz: $(STAMP) $(FUZZ_STAMP)
+	mkdir -p results/fuzz
+	for target in image mask table detector; do \
+		$(BIN)/python -m tests.fuzz $$target -max_total_time=$(or $(SECONDS),60) -artifact_prefix=results/fuzz/$$target- || exit 1; done
+
+$(FUZZ_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --editable '.[fuzz]'
+	@touch $@
+
+kills: $(STAMP)
+	$(BIN)/python -m tests.benchmarks.kills
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.speed

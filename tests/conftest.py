@@ -8,8 +8,12 @@ import matplotlib
 
 matplotlib.use("Agg")
 
+import hypothesis
 import numpy as np
 import pytest
+
+hypothesis.settings.register_profile("unhurried", deadline=None)  # a first call may import something large
+hypothesis.settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ the run, and libFuzzer writes the bytes to a file. Such files are kept in `fuzze
 them again in every test run, without atheris.
 """
 
+import atexit
 import contextlib
 import io
 import json
@@ -21,6 +22,7 @@ import numpy as np
 
 KEPT = Path(__file__).parent / "fuzzed"
 PLACE = Path(tempfile.mkdtemp(prefix="anogan-fuzz-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+atexit.register(shutil.rmtree, PLACE, ignore_errors=True)
 
 
 def said_in_one_sentence(error: Exception) -> None:
@@ -187,6 +189,8 @@ def seeds(target: str) -> list[bytes]:
 def main(argv: list[str]) -> None:
     import atheris
 
+    if child := os.fork():  # libFuzzer ends its process at once, and this one tidies up
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     target, *options = argv
     with atheris.instrument_imports(include=["anogan_lib", "PIL", "pydicom", "csv"]):
         import PIL.Image
@@ -208,10 +212,7 @@ def main(argv: list[str]) -> None:
         [sys.argv[0], str(corpus), *kept, "-timeout=20", "-rss_limit_mb=3000", "-len_control=0", *options],
         TARGETS[target],
     )
-    try:
-        atheris.Fuzz()
-    finally:
-        shutil.rmtree(PLACE, ignore_errors=True)
+    atheris.Fuzz()
 
 
 if __name__ == "__main__":

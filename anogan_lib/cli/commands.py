@@ -139,16 +139,20 @@ def score(args) -> None:
     for file, name in found_files if pictures else ():
         if file.as_posix() in before:
             pictures.name(name)
-    found_files = [(file, name) for file, name in found_files if file.as_posix() not in before]
+    found_files = files.unfinished(found_files, before)
     scores, anomalous = [row["score"] for row in rows], sum(row["verdict"] == "anomalous" for row in rows)
     try:
         for batch, images in files.read_batches(found_files, detector.image_shape, detector.value_range):
-            found = detector.predict(images)
             names = [file.as_posix() for file, _ in batch]
+            new = [i for i, name in enumerate(names) if name not in before]
+            if not new:
+                continue
+            found = detector.predict(images)
             kinds, labels = zip(*(files.kind_of(file, args.paths) for file, _ in batch), strict=True)
             some = tables.rows(found, names, kinds, labels)
-            for i, (_, name) in enumerate(batch if pictures else ()):  # before their rows, which --resume relies on
-                pictures.write(name, images[i], found, i)
+            some = [some[i] for i in new]
+            for i in new if pictures else ():  # before their rows, which --resume relies on
+                pictures.write(batch[i][1], images[i], found, i)
             if args.json:  # the only result that needs all rows at once
                 rows += some
             if table:
@@ -156,7 +160,7 @@ def score(args) -> None:
             else:
                 tables.show(some, header=not scores)
             scores += [row["score"] for row in some]
-            anomalous += int(found.verdicts.sum())
+            anomalous += int(found.verdicts[new].sum())
     finally:  # after an interruption, too
         if args.json and rows:
             settings = {name: getattr(detector, name) for name in SETTINGS}

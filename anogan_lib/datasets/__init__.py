@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from anogan_lib.checks import check_seed
 from anogan_lib.datasets import digits, folders, hazelnut, images, mvtec, textures
 from anogan_lib.datasets.base import AnomalyDataset, Source, Split
 from anogan_lib.datasets.folders import write
@@ -67,9 +68,12 @@ def labelled_folder(
 
 
 def _read(spec, size, seed: int, channels: int | None, normal: str | None, value_range, groups) -> Source:
-    spec, size = os.fspath(spec), None if size is None else _check_size(size)
-    if channels not in (None, 1, 3):
+    spec, size, seed = os.fspath(spec), None if size is None else _check_size(size), check_seed(seed)
+    if channels is not None and (type(channels) is not int or channels not in (1, 3)):
         raise ValueError(f"Images have 1 or 3 channels. Received: channels={channels!r}.")
+    if normal is not None and not isinstance(normal, str):
+        raise ValueError(f"normal is the name of a folder. Received: {normal!r}.")
+    normal = normal and normal.rstrip("/")
     value_range = None if value_range is None else images.check_range(value_range)
     source, colon, rest = spec.partition(":")
     if groups and (spec == "hazelnut" or (colon and source in (*digits.SOURCES, "textures"))):
@@ -86,7 +90,7 @@ def _read(spec, size, seed: int, channels: int | None, normal: str | None, value
 
 
 def _find_folder(spec: str) -> Path:
-    path, data = Path(spec).expanduser(), os.environ.get("ANOGAN_DATA")
+    path, data = Path(os.path.expanduser(spec)), os.environ.get("ANOGAN_DATA")
     if spec and path.is_dir():
         return path
     if path.is_file():

@@ -117,6 +117,9 @@ def write(dataset: AnomalyDataset, folder: str | Path) -> None:
         raise FileExistsError(f"{folder} is there already and not empty: give a new folder.")
     splits = (dataset.train, dataset.validation, dataset.calibration)
     sizes = [len(split) for split in splits]
+    kinds = sorted(set(dataset.test.kinds))
+    if outside := [kind for kind in kinds if kind in ("", ".", "..") or "/" in kind]:
+        raise ValueError(f"A kind gives a folder its name. Received: {outside[0]!r}.")
     if any(split.groups is not None for split in splits):
         own = [np.arange(len(split)) if split.groups is None else split.groups for split in splits]
         splits = [split[groups == one] for split, groups in zip(splits, own, strict=True) for one in np.unique(groups)]
@@ -128,7 +131,7 @@ def write(dataset: AnomalyDataset, folder: str | Path) -> None:
         files = [f"{place:03d}.png" for part in places for place in part]
     for file, image in zip(files, chain.from_iterable(iterate_batches(split, 1) for split in splits), strict=True):
         _save(to_uint8(image[0]), folder / "train" / "good" / file)
-    for kind in sorted(set(dataset.test.kinds)):
+    for kind in kinds:
         split = dataset.test[dataset.test.kinds == kind]
         for i, image in enumerate(iterate_batches(split, 1)):
             _save(to_uint8(image[0]), folder / "test" / kind / f"{i:03d}.png")

@@ -16,10 +16,10 @@ LAYOUTS = (
     "ground_truth, masks, gt or labels"
 )
 TRAIN_FOLDERS, TEST_FOLDERS = ("train", "training"), ("test", "testing", "val", "valid", "validation")
-IMAGE_FOLDERS = ("images", "image", "imgs", "img")
+IMAGE_FOLDERS = ("images", "image", "imgs", "img", "jpegimages")
 NO_KINDS = (*TRAIN_FOLDERS, *TEST_FOLDERS, *IMAGE_FOLDERS)  # their names say nothing about a kind
 
-_MASK = r"(?:ground[_\- ]?truth|gt|mask|label|annotation|segmentation|seg)s?"
+_MASK = r"(?:ground[_\- ]?truth|gt|mask|label|annotation|segmentation[_\- ]?(?:class|object)|segmentation|seg)s?"
 _NAME = re.compile(rf"({_MASK}[_\-. ]+)?(.+?)([_\-. ]+{_MASK}([_\-. ]*\d+)?)?", re.I | re.S)
 _LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "JPEG2000")  # formats whose values are not exact beside an edge
 
@@ -114,12 +114,16 @@ def _of_masks(folder: str) -> bool:
 
 def _tagged(file: Path) -> bool:
     before, _, after, _ = _NAME.fullmatch(file.stem).groups()
-    return bool(before or after)
+    return bool(before or after or re.fullmatch(_MASK, file.stem, re.I))
 
 
 def _keys(file: Path) -> tuple[str, str]:
-    """Return the name of the image that a mask's name contains, or an image's own; and the same less a last number."""
-    key = re.sub(r"^(image|img)[_\-. ]+|[_\-. ]+(image|img)$", "", _NAME.fullmatch(file.stem)[2].lower())
+    """Return the name of the image that a mask's name contains, or an image's own; and the same less a last number.
+
+    x.jpg.png is a mask of x.jpg. What is only called mask belongs to what is only called image, and both are "".
+    """
+    key = "" if re.fullmatch(f"{_MASK}|image|img", file.stem, re.I) else _NAME.fullmatch(file.stem)[2].lower()
+    key = re.sub(r"^(image|img)[_\-. ]+|[_\-. ]+(image|img)$|\.(png|jpe?g|bmp|tiff?)$", "", key)
     return key, re.sub(r"[_\-. ]+\d+$", "", key)
 
 

@@ -56,11 +56,10 @@ def test_an_interrupted_run_goes_on_where_it_stopped(scored, tmp_path, monkeypat
     monkeypatch.setattr(AnoGAN, "predict", counted)
     again = [*command, "--csv", str(table), "--resume"]
     assert main([*again, "--json", str(content), "--overlays", str(tmp_path / "torn")]) == 0
-    assert 0 < kept < COUNT and sum(looked_at) == COUNT - kept + 1  # one of the kept rows is looked at again
-    first, second = read_csv(whole), read_csv(table)
-    assert [row["name"] for row in second] == [row["name"] for row in first]
-    for column in ("score", "p_value", "residual"):
-        np.testing.assert_allclose(*([float(row[column]) for row in rows] for rows in (first, second)), rtol=1e-4)
+    # One of the kept rows is looked at again, and those that began a batch with others.
+    assert 0 < kept < COUNT and sum(looked_at) == COUNT - kept // files.BATCH * files.BATCH + 1
+    assert table.read_bytes() == whole.read_bytes()
+    first = read_csv(whole)
     listed = json.loads(content.read_text())["images"]
     assert [row["name"] for row in listed] == [row["name"] for row in first]
     assert [type(value) for value in listed[0].values()] == [type(value) for value in listed[-1].values()]

@@ -104,6 +104,8 @@ BAD_IMAGES = {
     "NaN": (array(np.full((20, 20), np.nan)), "it holds NaN or infinity"),
     "infinity": (array(np.array([[0.0, np.inf], [1, 2]])), "it holds NaN or infinity"),
     "NaN in a TIFF": (lambda path: tiff(path, np.full((9, 9), np.nan, np.float32)), "it holds NaN or infinity"),
+    "values beyond floats": (array(np.full((9, 9), 1e31) * np.arange(9)), "too large, or too close together"),
+    "values of no distance": (array(np.full((9, 9), 1e-300) * np.arange(9)), "too large, or too close together"),
     "array of texts": (array(np.array([["a", "b"]])), "an image is an array of numbers"),
     "array of objects": (array(np.array([[None, 1]], object)), "Python objects"),
     "complex array": (array(np.ones((9, 9), complex)), "an array of numbers, .* not complex128"),
@@ -417,3 +419,38 @@ def test_a_range_that_is_none_is_refused(value_range, tmp_path):
     loose(tmp_path)
     with pytest.raises(ValueError, match=r"value_range is a pair \(low, high\) of numbers. Received"):
         datasets.load(tmp_path, value_range=value_range)
+
+
+@pytest.mark.parametrize(
+    "options, sentence",
+    [
+        ({"channels": 1.0}, "1 or 3 channels"),
+        ({"channels": True}, "1 or 3 channels"),
+        ({"seed": -1}, "seed is a whole number"),
+        ({"seed": "a"}, "seed is a whole number"),
+        ({"normal": 3}, "normal is the name of a folder"),
+    ],
+)
+def test_a_bad_option_is_refused(options, sentence, tmp_path):
+    good_and_bad()(tmp_path)
+    with pytest.raises(ValueError, match=sentence):
+        datasets.load(tmp_path, **options)
+
+
+def test_a_name_may_end_as_a_shell_completes_it(tmp_path):
+    good_and_bad("monday")(tmp_path)
+    assert len(datasets.load(tmp_path, normal="monday/").train) == 9
+
+
+def test_the_home_of_nobody_is_no_folder():
+    with pytest.raises(FileNotFoundError, match="no folder ~nobody-of-that-name/x"):
+        datasets.load("~nobody-of-that-name/x")
+
+
+def test_no_kind_leads_out_of_the_folder(tmp_path):
+    good_and_bad()(tmp_path / "data")
+    data = datasets.load(tmp_path / "data")
+    data.test.kinds = np.where(data.test.kinds == "notch", "../../../notch", data.test.kinds)
+    with pytest.raises(ValueError, match="A kind gives a folder its name"):
+        datasets.write(data, tmp_path / "a" / "out")
+    assert not (tmp_path / "a").exists()

@@ -199,6 +199,37 @@ def test_masks_of_train_and_test_stay_apart(tmp_path):
     assert np.array_equal(test.masks, [np.roll(TRUE, 1, 0), TRUE])
 
 
+@pytest.mark.parametrize(
+    "image, mask",
+    [
+        ("bad/a.jpg", "ground_truth/bad/a.jpg.png"),
+        ("bad/a.png", "bad/a.png_mask.png"),
+        ("bad/a.png", "SegmentationClass/a.png"),
+        ("bad/a.png", "segmentation_objects/bad/a.tif"),
+        ("JPEGImages/bad/a.jpg", "SegmentationClass/a.png"),
+        ("bad/a/image.png", "bad/a/mask.png"),
+        ("bad/a/img.png", "bad/a/Label.png"),
+        ("test/bad/image.png", "ground_truth/bad/image.png"),
+    ],
+)
+def test_layouts_of_other_programs(image, mask, tmp_path):
+    good = tmp_path / ("JPEGImages/good" if image.startswith("JPEG") else "good")
+    save_noise(good if not image.startswith("test") else tmp_path / "train" / "good", 20)
+    (tmp_path / image).parent.mkdir(parents=True)
+    save(np.random.default_rng(9).integers(0, 255, SIZE, np.uint8), tmp_path / image)
+    save(square(), tmp_path / mask)
+    test = datasets.load(tmp_path, size=SIZE).test
+    assert test.labels.sum() == 1 and np.array_equal(test.masks[test.labels == 1][0], TRUE)
+
+
+def test_images_called_image_mask_or_label_are_images_without_a_partner(tmp_path):
+    save_noise(tmp_path / "good", 20)
+    for name in ("mask", "label"):
+        save(square(value=90), tmp_path / "good" / f"{name}.png")
+    data = datasets.load(tmp_path)
+    assert len(data.train) + len(data.validation) + len(data.calibration) + len(data.test) == 22
+
+
 def test_a_product_called_mask_is_no_mask(tmp_path):
     save_noise(tmp_path / "good", 20)
     for path in list((tmp_path / "good").iterdir()):
