@@ -201,8 +201,8 @@ class AnoGAN:
                 own.choose_shares(differences(normal), map(differences, chain([opaque], fainter)))
         found = self.invert(split)
         self.scores.learn(found.losses)
-        if self.steps and own.weights(self.lam) != self.weights:
-            self.weights = own.weights(self.lam)  # in spreads, which are known now
+        before, self.weights = self.weights, own.weights(self.lam)  # in spreads, which are known now
+        if self.steps and self.weights != before:
             found = self.invert(split)
             self.scores.learn(found.losses)
         maps = self._all_maps(found)

@@ -359,6 +359,12 @@ def test_a_new_encoder_makes_what_was_learned_void(detector, data, tmp_path):
     assert loaded.weights == loaded.scores["paper"].weights(loaded.lam)
 
 
+def test_a_search_that_is_asked_for_weighs_losses_in_spreads(detector, data):
+    """A detector without a search of its own kept the weights of raw sums."""
+    own = detector.scores["best"].weights(detector.lam)
+    assert not detector.steps and detector.standardise(data.validation).weights == own != (0.5, 0.5)
+
+
 def test_images_that_were_learned_from_are_left_out_of_an_evaluation(detector, data):
     mixed = Split(
         np.concatenate([data.test.images, data.train.images[:7], data.calibration.images[:5]]),
