@@ -14,6 +14,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from anogan_lib import exercises as ex
 from anogan_lib.evaluation import thresholds
 from anogan_lib.paper import prior
+from tests.exercises.answers import capstone
 
 # ---- 01
 
@@ -266,6 +267,7 @@ RIGHT = {
         lambda e, g, f: tuple(reversed(e.trainable_variables)),
         lambda e, g, f: [v for v in e.variables + g.variables if v.trainable and not any(v is o for o in g.variables)],
     ),
+    **{name: tuple(capstone.RIGHT[name]) for name in ("networks", "training_step", "mapping")},
 }
 
 
