@@ -150,7 +150,7 @@ class AnoGAN:
 
         With a checkpoint_dir, an interrupted training of the encoder goes on there.
         """
-        if not int(self.gan.steps_done):
+        if not int(self.gan.steps_done.numpy()):
             raise ValueError("The DCGAN has not been trained: gan.train(data.train, epochs=...) comes before fit.")
         if self.init == "encoder":
             held_back = data.validation if RECIPES[self.recipe][2] else None

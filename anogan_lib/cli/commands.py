@@ -14,6 +14,7 @@ from pathlib import Path
 from anogan_lib import datasets, saving
 from anogan_lib.cli import files, tables
 from anogan_lib.cli.main import CARD_OPTIONS, LATER
+from anogan_lib.cli.parts import Parts
 from anogan_lib.datasets import AnomalyDataset, Split, places
 from anogan_lib.datasets.base import labelled
 from anogan_lib.evaluation import thresholds
@@ -46,7 +47,7 @@ def demo(args) -> None:
     print(f"\n{evaluation}\n")
     each = Pictures(out, detector)
     for i, name in enumerate(tqdm(test.names, "pictures", unit="image")):
-        each.write(Path(name), test.images[i], found, i)
+        each.write(each.name(Path(name)), test.images[i], found, i)
     chosen = [int(np.flatnonzero(test.kinds == kind)[i]) for kind, i in SHOWN]
     scale = {"vmax": detector.map_scale, "opacity": 0.9}
     overlays = [pictures.overlay_image(test.images[i], found.maps[i], **scale) for i in chosen]
@@ -72,10 +73,21 @@ def train(args) -> None:
     if args.seed < 0:
         raise ValueError(f"--seed is a whole number, 0 or more. Received: {args.seed}")
 
+    from anogan_lib.training import distribution
+
+    with distribution.of_environment():
+        _train(args, checkpoint, begun)
+        distribution.agreed(0.0)  # no worker ends before the chief has written
+
+
+def _train(args, checkpoint: Path, begun: bool) -> None:
+    """Train under the strategy in scope; of several workers the chief alone writes and prints."""
     from anogan_lib import DCGAN, AnoGAN, RpGAN
+    from anogan_lib.training.distribution import chief, replicas
 
     data = datasets.load(args.data, size=args.size, normal=args.normal, groups=args.groups)
-    print(data.summary())
+    if chief():
+        print(data.summary())
     asked = (args.false_alarm_rate, data.calibration.groups, args.estimate)
     thresholds.hierarchical(range(len(data.calibration)), *asked)  # refused now, not after training
     if len(data.validation) < 2:  # one image has no spread
@@ -83,12 +95,15 @@ def train(args) -> None:
         raise ValueError(f"Too few normal images to train a detector: at least 15 are wanted. Received: {count}.")
     kind = RpGAN if args.recipe == "best" else DCGAN
     gan = kind(data.image_shape, latent_dim=args.latent_dim, width=args.width, flips=args.flips, seed=args.seed)
-    _check_same_images(checkpoint / "images.json", data)
-    history = gan.train(data.train, epochs=args.epochs, checkpoint_dir=checkpoint)
+    _check_same_images(checkpoint / "images.json", data, new=chief())
+    history = gan.train(data.train, epochs=args.epochs, checkpoint_dir=checkpoint, verbose=chief())
     started = time.perf_counter()
     detector = AnoGAN(gan, recipe=args.recipe, seed=args.seed)
-    detector.fit(data, args.false_alarm_rate, checkpoint_dir=checkpoint / "encoder", estimate=args.estimate)
-    parts = {name: getattr(data, name) for name in ("train", "validation", "calibration", "test")}
+    options = {"verbose": chief(), "checkpoint_dir": checkpoint / "encoder", "estimate": args.estimate}
+    detector.fit(data, args.false_alarm_rate, **options)
+    if not chief():
+        return
+    out, parts = Path(args.out), {name: getattr(data, name) for name in ("train", "validation", "calibration", "test")}
     card = {name: getattr(args, name) for name in CARD_OPTIONS + LATER} | {
         "data": args.data,
         "description": data.description,
@@ -98,9 +113,10 @@ def train(args) -> None:
         "groups_in": {name: part.group_count for name, part in parts.items() if part.group_count},
         "latent_dim": gan.latent_dim,
         "epochs": len(history["d_loss"]),
-        "steps": int(gan.steps_done),
+        "steps": int(gan.steps_done.numpy()),
         "minutes": round((sum(history["seconds"]) + time.perf_counter() - started) / 60, 1),
         "cores": os.cpu_count(),
+        "replicas": replicas(),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in VERSIONS},
         "threshold": float(detector.threshold),
         "results": {},
@@ -131,15 +147,16 @@ def score(args) -> None:
         raise ValueError("Name the images, or folders of images, to be scored.")
     found_files = list(files.find(args.paths))
     detector = _load_exported(args) if exported else _load_detector(args, args.steps, args.false_alarm_rate)
-    scored = [file for file, _ in found_files]
+    scored = [file.as_posix() for file, _ in found_files]
     pictures = overlays.Pictures(args.overlays, detector, scored) if args.overlays else None
-    rows = tables.resume(args.csv, detector) if args.resume else []
-    table = tables.Table(args.csv, append=bool(rows)) if args.csv else None
+    settings = {name: getattr(detector, name) for name in SETTINGS}
+    parts = Parts(args.csv, scored, settings, args.resume)
+    rows = tables.resume(parts.table, detector) if args.resume else []
+    table = tables.Table(parts.table, append=bool(rows)) if parts.table else None
     before = {row["name"] for row in rows}
-    for file, name in found_files if pictures else ():
-        if file.as_posix() in before:
-            pictures.name(name)
-    found_files = files.unfinished(found_files, before)
+    if pictures:
+        found_files = [(file, pictures.name(name)) for file, name in found_files]
+    found_files = files.unfinished(found_files, before, parts.worker, parts.count)
     scores, anomalous = [row["score"] for row in rows], sum(row["verdict"] == "anomalous" for row in rows)
     try:
         for batch, images in files.read_batches(found_files, detector.image_shape, detector.value_range):
@@ -162,11 +179,18 @@ def score(args) -> None:
             scores += [row["score"] for row in some]
             anomalous += int(found.verdicts[new].sum())
     finally:  # after an interruption, too
-        if args.json and rows:
-            settings = {name: getattr(detector, name) for name in SETTINGS}
+        if args.json and rows and parts.count == 1:
             saving.write_json(args.json, settings | {"images": rows})
         if table:
             table.close()
+    if parts.count > 1:
+        rows = parts.finish()
+        if rows is None:
+            part = f"{len(scores)} images, part {parts.worker + 1} of {parts.count}"
+            return print(f"{part}; the worker that finishes last joins the parts in {args.csv}")
+        if args.json:
+            saving.write_json(args.json, settings | {"images": rows})
+        scores, anomalous = [row["score"] for row in rows], sum(row["verdict"] == "anomalous" for row in rows)
     if not scores:
         raise ValueError("Nothing could be scored: not one image could be read.")
     if len(scores) >= thresholds.ENOUGH_FOR_DRIFT:
@@ -316,11 +340,11 @@ def _write_evaluation(evaluation, json_path, csv_path) -> None:
         tables.write(csv_path, tables.rows(evaluation, evaluation.names, evaluation.kinds, evaluation.labels))
 
 
-def _check_same_images(record: Path, data: AnomalyDataset) -> None:
-    """Record the images of a new training. Raises ValueError where the record of an earlier one holds others."""
+def _check_same_images(record: Path, data: AnomalyDataset, new: bool) -> None:
+    """Raise ValueError where the record of an earlier training holds other images; with `new`, record a new one's."""
     images = [dict(zip(part.names.tolist(), part.digests(), strict=True)) for part in (data.train, data.calibration)]
     if not record.is_file():
-        return saving.write_json(record, {"data": data.name, "images": images})
+        return new and saving.write_json(record, {"data": data.name, "images": images})
     begun = json.loads(record.read_text(encoding="utf-8"))
     if begun["images"] != images:
         raise ValueError(

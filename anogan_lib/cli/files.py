@@ -78,9 +78,12 @@ def _absolute(path) -> Path:
     return Path(os.path.abspath(path))  # where a link lies, not where it leads
 
 
-def unfinished(files: list, done: set[str]) -> list:
-    """Leave out whole batches of files that are `done`. Beside the same images, a score is the same to the last bit."""
-    batches = (files[first : first + BATCH] for first in range(0, len(files), BATCH))
+def unfinished(files: list, done: set[str], worker: int = 0, workers: int = 1) -> list:
+    """Leave out whole batches of files that are `done`, or another worker's.
+
+    Beside the same images, a score is the same to the last bit.
+    """
+    batches = (files[first : first + BATCH] for first in range(worker * BATCH, len(files), workers * BATCH))
     return [each for batch in batches if not done.issuperset(file.as_posix() for file, _ in batch) for each in batch]
 
 

@@ -43,9 +43,8 @@ class Pictures:
     def _is_free(self, name: str) -> bool:
         return name not in self.used and os.path.realpath(self.folder / f"{name}.png") not in self.scored
 
-    def write(self, name: Path, image, found, i: int) -> None:
-        """Write both pictures of image (H, W, C), which is the i-th of the Prediction `found`."""
-        name = self.name(name)
+    def write(self, name: str, image, found, i: int) -> None:
+        """Write both pictures of image (H, W, C), the i-th of the Prediction `found`; `name` was reserved."""
         path = self.folder / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         scale = {"vmax": self.vmax, "threshold": self.threshold}

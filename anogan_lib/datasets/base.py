@@ -8,6 +8,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -301,29 +302,32 @@ def iterate_batches(images, batch_size: int) -> Iterator[np.ndarray]:
         yield split[first : first + batch_size].images
 
 
-def epoch_batches(split: Split, batch_size: int, seed: int, epoch: int) -> Iterator[np.ndarray]:
+def epoch_batches(
+    split: Split, batch_size: int, seed: int, epoch: int, rows=slice(None), first: int = 0
+) -> Iterator[np.ndarray]:
     """Yield one epoch of training as float32 (batch_size, H, W, C), in an order drawn from (epoch, seed).
 
-    A smaller last batch would upset batch normalisation, so it is left out; each epoch leaves out other images.
+    Batches before number `first` are left out, and of each only `rows` are read, an array of places or a slice. A
+    smaller last batch would upset batch normalisation, so it is left out; each epoch leaves out other images.
     Sets below `IN_MEMORY` are read once and kept, the files of larger ones are read at each epoch.
     """
     order = np.random.default_rng((epoch, seed)).permutation(len(split))
-    order = order[: len(split) - len(split) % batch_size]
+    batches = order[: len(split) - len(split) % batch_size].reshape(-1, batch_size)[first:, rows]
     if isinstance(split._images, ImageFiles) and len(split) * np.prod(split.image_shape) * 4 >= IN_MEMORY:
-        yield from split[order].batches(batch_size).as_numpy_iterator()
+        yield from split[batches.ravel()].batches(batches.shape[1]).as_numpy_iterator()
     else:
-        for first in range(0, len(order), batch_size):
-            yield split.images[order[first : first + batch_size]]
+        for places in batches:
+            yield split.images[places]
 
 
-def steps_from(split: Split, batch_size: int, seed: int, first: int, last: int) -> Iterator[np.ndarray]:
+def steps_from(split: Split, batch_size: int, seed: int, first: int, last: int, rows=slice(None)):
     """Yield the batches of training steps `first` to `last` - 1, counted over all epochs, as `epoch_batches` does."""
     per_epoch = len(split) // batch_size
     for epoch in range(first // per_epoch, -(-last // per_epoch)):
-        batches = epoch_batches(split, batch_size, seed, epoch)
-        for step, batch in enumerate(batches, start=epoch * per_epoch):
-            if first <= step < last:
-                yield batch
+        begin = epoch * per_epoch
+        yield from islice(
+            epoch_batches(split, batch_size, seed, epoch, rows, max(first - begin, 0)), last - max(first, begin)
+        )
 
 
 def sample_images(images, count: int, seed: int = 0) -> np.ndarray:

@@ -34,6 +34,7 @@ from anogan_lib.paper.dcgan import DCGAN, MOST_EPOCHS, move_average
 from anogan_lib.paper.networks import block_channels, downsampling, feature_extractor
 from anogan_lib.paper.prior import onto_prior
 from anogan_lib.paper.search import Search
+from anogan_lib.training import distribution
 from anogan_lib.training.augmentation import flip, patch, translate
 from anogan_lib.training.checkpoints import Checkpoints, History
 from anogan_lib.training.progress import CHECKPOINT_SECONDS
@@ -127,7 +128,7 @@ def train_encoder(
             validation images, else for False.
         epochs: most passes over the images; None for about 4,000 steps (3,000 without `adapt`), in proportion fewer
             where the DCGAN had fewer steps than by default, but as many as it had.
-        batch_size: images in a step.
+        batch_size: images in a step, of all replicas together.
         kappa: weight of the feature term; None for 0.15 of relative features with `adapt`, else 1, as published.
         learning_rate: Adam's at the start, falling along a half cosine; None for 0.002 (0.0005 without `adapt`).
         checkpoint_dir: where checkpoints are kept; an interrupted training goes on there, with the same result.
@@ -139,7 +140,7 @@ def train_encoder(
         `moved`, which of both was kept; `last`, the step that training ended with, None where it made all of them.
     """
     recipe, split = (ADAPTED if adapt else PUBLISHED), as_split(images)
-    batch_size = min(whole("batch_size", batch_size, 1), len(split))
+    batch_size = distribution.joint_batch(whole("batch_size", batch_size, 1), len(split))
     if epochs is not None:
         whole("epochs", epochs, 1, MOST_EPOCHS)
     if kappa is not None:
@@ -149,7 +150,7 @@ def train_encoder(
     per_epoch = len(split) // batch_size
     if epochs is None:
         usual = gan.default_epochs(per_epoch) * per_epoch
-        done = int(gan.steps_done) or usual
+        done = int(gan.steps_done.numpy()) or usual
         steps = min(recipe.steps, max(done, recipe.steps * done // usual))
         epochs = max(1, steps // per_epoch)
     if validation is not None:
@@ -160,7 +161,7 @@ def train_encoder(
     def trained(moved: bool) -> EncoderTraining:
         training = EncoderTraining(gan, adapt, patches, moved, *options)
         # A checkpoint belongs to a DCGAN of so many steps: one that was trained further begins anew.
-        folder = f"{int(gan.steps_done)}-steps-{'moved' if moved else 'plain'}"
+        folder = f"{int(gan.steps_done.numpy())}-steps-{'moved' if moved else 'plain'}"
         training.run(split, batch_size, validation, checkpoint_dir and Path(checkpoint_dir) / folder, verbose)
         return training
 
@@ -196,7 +197,7 @@ class EncoderTraining:
             copy(self.learning, each)
         self.variables = [v for network in self.learning.values() for v in network.trainable_variables]
         self.rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
-        self.optimizer = keras.optimizers.Adam(learning_rate, beta_1=0.5)
+        self.optimizer = distribution.adam(learning_rate)
         self.optimizer.build(self.variables)
         self.features = feature_extractor(gan.discriminator)
         self.steps_done = tf.Variable(0, dtype=tf.int64, trainable=False)
@@ -215,10 +216,11 @@ class EncoderTraining:
         feature_x, feature_y = (self.features(each, training=False) for each in (x, y))
         if not self.adapt:
             return izi_f_loss(x, y, feature_x, feature_y, self.kappa)
-        scale, size = contrast(x), tf.sqrt(tf.reduce_mean(feature_x**2) + 1e-6)
+        scale, size = contrast(x), tf.sqrt(distribution.mean(tf.reduce_mean(feature_x**2)) + 1e-6)
         return izi_f_loss(x / scale, y / scale, feature_x / size, feature_y / size, self.kappa)
 
     @tf.function(jit_compile=False, reduce_retracing=True)
+    @distribution.on_replicas
     def step(self, x):
         """Update the networks once, and move their average along; return the loss."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -235,24 +237,28 @@ class EncoderTraining:
         checkpoints = checkpoint_dir and self._checkpoints(checkpoint_dir)
         if checkpoints and (kept := checkpoints.restore()):
             self.history = kept
-        done, losses, saved = int(self.steps_done), [], time.monotonic()
+        losses = self.history.pop("unfinished", [])  # of the steps since the last look
+        done, saved = int(self.steps_done.numpy()), time.monotonic()
         with tqdm(total=self.steps, initial=done, desc="training encoder", unit="step", disable=not verbose) as bar:
-            for batch in steps_from(split, batch_size, self.gan.settings.seed, done, self.steps):
+            rows = distribution.rows_of_worker(batch_size)
+            for batch in steps_from(split, batch_size, self.gan.settings.seed, done, self.steps, rows):
                 if not self._set_learning_rate():
                     break
                 losses.append(self.step(batch))
                 bar.update()
-                if len(losses) == EVERY or int(self.steps_done) == self.steps:
+                if len(losses) == EVERY or int(self.steps_done.numpy()) == self.steps:
                     self.look(losses, validation)
                     bar.set_postfix(
                         {name: f"{self.history[name][-1]:.4f}" for name in ("loss", "left") if self.history[name]},
                         refresh=False,
                     )
                     losses = []
-                    if checkpoints and time.monotonic() - saved > CHECKPOINT_SECONDS:
-                        checkpoints.save(self.history)
-                        saved = time.monotonic()
-        if checkpoints and int(self.steps_done) > done:
+                if checkpoints and time.monotonic() - saved > CHECKPOINT_SECONDS:
+                    unfinished = [float(each) for each in losses]
+                    if np.isfinite(unfinished).all():
+                        checkpoints.save(self.history | {"unfinished": unfinished})
+                    saved = time.monotonic()
+        if checkpoints and int(self.steps_done.numpy()) > done:
             checkpoints.save(self.history)
 
     def look(self, losses: list, validation: np.ndarray | None) -> None:
@@ -271,7 +277,8 @@ class EncoderTraining:
         return self._left(self.best, self._move(tf.convert_to_tensor(validation)).numpy())
 
     def _left(self, networks: dict, images: np.ndarray) -> float:
-        return unexplained(networks["encoder"], networks.get("generator", self.gan.averaged), self.gan.prior, images)
+        generator = networks.get("generator", self.gan.averaged)
+        return distribution.agreed(unexplained(networks["encoder"], generator, self.gan.prior, images))
 
     def _move(self, x):
         return translate(flip(x, self._seed(6)), self._seed(7), SMALL_SHIFT)
@@ -282,7 +289,7 @@ class EncoderTraining:
         It falls along a half cosine. Once validation images are explained no better, training takes up the networks
         that explained them best again, and the rate falls to 0 within the last few steps.
         """
-        step, left = int(self.steps_done), self.history["left"]
+        step, left = int(self.steps_done.numpy()), self.history["left"]
         no_better = len(left) > PATIENCE and min(left[-PATIENCE:]) > (1.0 - GAIN) * min(left[:-PATIENCE])
         if no_better and self.history["last"] is None:
             self.history["last"] = step + LAST
@@ -301,6 +308,8 @@ class EncoderTraining:
         if self.adapt:
             networks["generator"] = self.gan.build_generator()
             networks["generator"].set_weights(self.gan.averaged.get_weights())
+        for network in networks.values():
+            distribution.synchronised(network)
         return networks
 
     def _checkpoints(self, folder) -> Checkpoints:

@@ -21,7 +21,6 @@ from keras import layers, ops
 from anogan_lib.datasets.base import as_split, iterate_batches
 from anogan_lib.paper.dcgan import DCGAN, called_real, diversity
 from anogan_lib.paper.networks import block_channels, downsampling, upsampling
-from anogan_lib.paper.prior import draw
 from anogan_lib.training.augmentation import differentiable, flip
 from anogan_lib.training.settings import Settings
 
@@ -120,7 +119,7 @@ class RpGAN(DCGAN):
     def train(self, images, *args, **options):
         """Train on normal images, as `DCGAN.train` does; the first training sets m and s."""
         images = as_split(images)
-        if not int(self.steps_done):
+        if not int(self.steps_done.numpy()):
             self.learn_units(images)
         return super().train(images, *args, **options)
 
@@ -139,7 +138,7 @@ class RpGAN(DCGAN):
 
     def discriminator_step(self, images):
         s, count = self.settings, tf.shape(images)[0]
-        fake = self.generator(draw(count, self.latent_dim, self.prior, self._seed(0)), training=True)
+        fake = self.generator(self.noise(images, 0), training=True)
         real = flip(images, self._seed(1)) if s.flips else images
         real, fake = self.seen(real, 2), self.seen(fake, 3)
         with tf.GradientTape() as tape:
@@ -157,7 +156,7 @@ class RpGAN(DCGAN):
 
     def generator_step(self, images):
         real_logits = self.judge(self.seen(images, 9), training=True)
-        z = draw(tf.shape(images)[0], self.latent_dim, self.prior, self._seed(4))
+        z = self.noise(images, 4)
         with tf.GradientTape() as tape:
             fake = self.generator(z, training=True)
             fake_logits = self.judge(self.seen(fake, 5), training=True)

@@ -15,6 +15,7 @@ from anogan_lib.checks import check_seed, whole
 from anogan_lib.datasets.base import as_split, check_fit, epoch_batches
 from anogan_lib.paper.networks import build_discriminator, build_generator
 from anogan_lib.paper.prior import draw
+from anogan_lib.training import distribution
 from anogan_lib.training.augmentation import differentiable, flip
 from anogan_lib.training.checkpoints import Checkpoints, History
 from anogan_lib.training.progress import Progress
@@ -41,6 +42,7 @@ def called_real(logits):
 
 def diversity(fake, real):
     """Return mean |a - b| between generated images over the same between real ones: 1 is as diverse, 0 all alike."""
+    fake, real = distribution.together(fake), distribution.together(real)
     apart = [tf.reduce_mean(tf.abs(x - tf.roll(x, 1, axis=0))) for x in (fake, real)]
     return apart[0] / tf.maximum(apart[1], 1e-6)
 
@@ -75,12 +77,14 @@ class DCGAN:
         with seeded(s.seed):
             self.generator, self.averaged = self.build_generator(), self.build_generator()
             self.discriminator = self.build_discriminator()
+        for network in (self.generator, self.averaged, self.discriminator):
+            distribution.synchronised(network)
         self.averaged.set_weights(self.generator.get_weights())
         self.averaged.trainable = False
         self.steps_done = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.epochs_done = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self.d_optimizer = keras.optimizers.Adam(s.d_learning_rate, beta_1=0.5)
-        self.g_optimizer = keras.optimizers.Adam(s.learning_rate, beta_1=0.5)
+        self.d_optimizer = distribution.adam(s.d_learning_rate)
+        self.g_optimizer = distribution.adam(s.learning_rate)
         self.d_optimizer.build(self.discriminator.trainable_variables)  # built now: a checkpoint finds all their state
         self.g_optimizer.build(self.generator.trainable_variables)
 
@@ -104,8 +108,8 @@ class DCGAN:
 
     def discriminator_step(self, images):
         """Update D once, on real images (N, H, W, C) and as many generated ones; return its loss and verdicts."""
-        count, augment = tf.shape(images)[0], self.settings.augment
-        fake = self.generator(draw(count, self.latent_dim, self.prior, self._seed(0)), training=True)
+        augment = self.settings.augment
+        fake = self.generator(self.noise(images, 0), training=True)
         real = flip(images, self._seed(1)) if self.settings.flips else images
         real = differentiable(real, augment, self._seed(2))
         fake = differentiable(fake, augment, self._seed(3))
@@ -119,7 +123,7 @@ class DCGAN:
 
     def generator_step(self, images):
         """Update G once, judged by D on as many generated images; return its loss and how diverse they are."""
-        z = draw(tf.shape(images)[0], self.latent_dim, self.prior, self._seed(4))
+        z = self.noise(images, 4)
         with tf.GradientTape() as tape:
             fake = self.generator(z, training=True)
             seen = differentiable(fake, self.settings.augment, self._seed(5))
@@ -128,7 +132,13 @@ class DCGAN:
         self.g_optimizer.apply(tape.gradient(loss, variables), variables)
         return {"g_loss": loss, "diversity": diversity(fake, images)}
 
+    def noise(self, images, purpose: int):
+        """Draw a z for each image of a batch: (N, H, W, C) -> (N, latent_dim)."""
+        count = distribution.joint(tf.shape(images)[0])
+        return distribution.share(draw(count, self.latent_dim, self.prior, self._seed(purpose)))
+
     @tf.function(jit_compile=False, reduce_retracing=True)  # XLA is slower here on a CPU
+    @distribution.on_replicas
     def train_step(self, images):
         """Update D once, then G once, and move G's average along; return the losses and figures of both steps."""
         logs = self.discriminator_step(images) | self.generator_step(images)
@@ -153,7 +163,7 @@ class DCGAN:
             images: (N, H, W, C) in [-1, 1]; an array, a split or a tf.data.Dataset.
             epochs: passes over the images; with a checkpoint_dir those of an interrupted call count. None for about
                 `default_steps`, here 6,000.
-            batch_size: images in a step.
+            batch_size: images in a step, of all replicas together; see `training.distribution`.
             checkpoint_dir: where checkpoints are kept. Training resumes from the last one there, with the same result
                 as without the interruption.
             checkpoint_every: most epochs between two checkpoints; there is one each minute too, and after the last.
@@ -168,16 +178,18 @@ class DCGAN:
         check_fit("DCGAN", self.image_shape, split.image_shape)
         if len(split) < 2:
             raise ValueError(f"Training needs at least two images. Received: {len(split)}")
-        batch_size = min(whole("batch_size", batch_size, 1), len(split))
+        batch_size = distribution.joint_batch(whole("batch_size", batch_size, 1), len(split), self.steps_done)
         whole("checkpoint_every", checkpoint_every, 1)
         if epochs is None:
             epochs = self.default_epochs(len(split) // batch_size)
         whole("epochs", epochs, 1, MOST_EPOCHS)
         checkpoints = self._checkpoints(checkpoint_dir) if checkpoint_dir else None
+        rows = distribution.rows_of_worker(batch_size)
         progress = Progress(self, epochs, checkpoints, checkpoint_every, on_epoch, on_step, verbose)
         with progress.bar:
             for epoch in progress.epochs:
-                for batch in epoch_batches(split, batch_size, self.settings.seed, epoch):
+                made = len(progress.steps)  # of this epoch, before an interruption
+                for batch in epoch_batches(split, batch_size, self.settings.seed, epoch, rows, made):
                     if progress.after_step(self.train_step(batch)):
                         return progress.history
                 if progress.after_epoch():

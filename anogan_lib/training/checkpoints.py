@@ -8,6 +8,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from anogan_lib.training.distribution import chief
+
 
 class History(dict):
     """Figures of a training, one per epoch: history["d_loss"] or history.d_loss; g_loss, d_real, d_fake, seconds."""
@@ -32,7 +34,9 @@ class Checkpoints:
         self.folder, self.settings = Path(folder), json.loads(json.dumps(settings))
         variables = [v for each in state.values() for v in getattr(each, "variables", [each])]
         self.bytes = sum(4 * math.prod(v.shape) for v in variables)
-        self.manager = tf.train.CheckpointManager(tf.train.Checkpoint(**state), str(folder), max_to_keep=2)
+        checkpoint = tf.train.Checkpoint(**state)
+        checkpoint.save_counter.numpy()  # made now, by all workers: making a variable is an exchange between them
+        self.manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=2)
 
     def restore(self) -> History | None:
         """Restore the last checkpoint and return its history, or None where there is none.
@@ -73,9 +77,14 @@ class Checkpoints:
             raise OSError(f"{self.folder} has {free / 1e6:.0f} MB left, and checkpoints need {needed / 1e6:.0f} MB.")
 
     def save(self, history: History) -> None:
-        """Write a checkpoint. Raises OSError where that fails; the last one is then kept."""
+        """Write a checkpoint. Raises OSError where that fails; the last one is then kept.
+
+        Of several workers the chief alone writes: all of them read from one folder.
+        """
+        if not chief():
+            return
         # The history is written first: TensorFlow lists a checkpoint only once it is whole.
-        upcoming = self.folder / f"ckpt-{int(self.manager.checkpoint.save_counter) + 1}.json"
+        upcoming = self.folder / f"ckpt-{int(self.manager.checkpoint.save_counter.numpy()) + 1}.json"
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             upcoming.write_text(json.dumps({"settings": self.settings, "history": history}), encoding="utf-8")

@@ -11,7 +11,7 @@ from anogan_lib.training.checkpoints import Checkpoints, History
 FIGURES = ("d_loss", "g_loss", "d_real", "d_fake", "diversity")  # of each epoch, beside its seconds
 ENOUGH_STEPS = 500  # before that, nothing is said of how the training goes
 LEAST_DIVERSITY = 0.6  # below it, G repeats itself
-CHECKPOINT_SECONDS = 60.0  # where epochs are long, each is followed by a checkpoint
+CHECKPOINT_SECONDS = 60.0  # so much is lost at most
 
 
 def empty_history() -> History:
@@ -30,6 +30,7 @@ class Progress:
     Attributes:
         epochs: the numbers of the epochs that are left.
         history: figures of the epochs made, those before an interruption included.
+        steps: figures of the steps of the present epoch, those before an interruption included.
     """
 
     def __init__(self, gan, epochs: int, checkpoints: Checkpoints | None, checkpoint_every, on_epoch, on_step, verbose):
@@ -38,15 +39,22 @@ class Progress:
         self.history = checkpoints.restore() if checkpoints else None
         if self.history is None:
             self.history = empty_history()
-        done = int(gan.epochs_done)
+        self.steps = [dict(zip(FIGURES, step, strict=True)) for step in self.history.pop("unfinished", ())]
+        done = int(gan.epochs_done.numpy())
         self.epochs = range(done, epochs if checkpoints else done + epochs)
         self.bar = tqdm(total=self.epochs.stop, initial=done, desc="training", unit="epoch", disable=not verbose)
-        self.steps, self.saved = [], time.perf_counter()
-        self.began = self.saved
+        self.saved = time.perf_counter()
+        self.began = self.saved - self.history.pop("unfinished_seconds", 0.0)
 
     def after_step(self, logs: dict) -> bool:
         """Record a step. Returns whether training ends here."""
         self.steps.append(logs)
+        if self.checkpoints and time.perf_counter() - self.saved > CHECKPOINT_SECONDS:
+            steps = [[float(each[name]) for name in FIGURES] for each in self.steps]
+            if np.isfinite(steps).all():
+                seconds = time.perf_counter() - self.began
+                self.checkpoints.save(self.history | {"unfinished": steps, "unfinished_seconds": seconds})
+            self.saved = time.perf_counter()
         return bool(self.on_step and self.on_step(self.gan, logs))
 
     def after_epoch(self) -> bool:
@@ -55,7 +63,8 @@ class Progress:
         Raises:
             ValueError: the losses are no longer finite.
         """
-        now, number = time.perf_counter(), int(self.gan.epochs_done.assign_add(1))
+        self.gan.epochs_done.assign_add(1)
+        now, number = time.perf_counter(), int(self.gan.epochs_done.numpy())
         for name in FIGURES:
             self.history[name].append(float(np.mean([float(each[name]) for each in self.steps])))
         self.history["seconds"].append(now - self.began)
@@ -67,11 +76,11 @@ class Progress:
         self.bar.update()
         stop = bool(self.on_epoch and self.on_epoch(self.gan, logs))
         due = stop or number == self.epochs.stop or number % self.checkpoint_every == 0
-        if self.checkpoints and (due or now - self.saved > CHECKPOINT_SECONDS):
+        if self.checkpoints and due:
             self.checkpoints.save(self.history)
             self.saved = time.perf_counter()
         self.steps, self.began = [], time.perf_counter()
-        if (stop or number == self.epochs.stop) and int(self.gan.steps_done) >= ENOUGH_STEPS:
+        if (stop or number == self.epochs.stop) and int(self.gan.steps_done.numpy()) >= ENOUGH_STEPS:
             for sentence in advice(self.history):
                 warnings.warn(sentence, stacklevel=3)
         return stop

@@ -40,7 +40,7 @@ def save_dcgan(gan, folder) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     gan.averaged.save(folder / "generator.keras")
     gan.discriminator.save(folder / "discriminator.keras")
-    trained = {"epochs": int(gan.epochs_done), "steps": int(gan.steps_done)}
+    trained = {"epochs": int(gan.epochs_done.numpy()), "steps": int(gan.steps_done.numpy())}
     about = {"format": FORMAT, "kind": type(gan).__name__, "settings": asdict(gan.settings)} | trained
     (folder / "dcgan.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 

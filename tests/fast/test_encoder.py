@@ -1,5 +1,8 @@
 """The encoder: what it learns from, what it leaves alone; an adapted generator explains new images better."""
 
+from itertools import count
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -88,7 +91,8 @@ def test_moved_images_are_learned_from_only_where_images_held_back_say_so(gan):
 
 
 def test_an_interrupted_training_of_the_encoder_ends_as_a_whole_one(gan, tmp_path, monkeypatch):
-    monkeypatch.setattr(encoding, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(encoding, "time", SimpleNamespace(monotonic=count().__next__))  # a second a step
+    monkeypatch.setattr(encoding, "CHECKPOINT_SECONDS", 20)  # also between two looks
     options = {"epochs": 150, "verbose": False}
     whole = train_encoder(gan, discs(64, 0), discs(32, 5), checkpoint_dir=tmp_path / "whole", **options)
     look, looks = encoding.EncoderTraining.look, []
