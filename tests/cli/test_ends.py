@@ -22,6 +22,17 @@ def photos(tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def heard():
+    """Signals end a process, also where the tests run in the background or under nohup."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_keeps_csv_and_json(number, photos, tiny_detector, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("anogan_lib.cli.files.BATCH", 10)
