@@ -70,6 +70,10 @@ class Descent:
     def __init__(self, variables=()):
         self.before = [(variable, variable.numpy()) for variable in variables]
 
+    def undo(self):
+        for variable, value in self.before:
+            variable.assign(value)
+
     def apply(self, gradients, variables):
         for gradient, variable in zip(gradients, variables, strict=True):
             variable.assign_sub(0.1 * gradient)
@@ -78,8 +82,15 @@ class Descent:
         self.apply(*zip(*pairs, strict=True))
 
 
-@cache
 def _games() -> list[tuple]:
+    """The games of `_pairs`, with the weights of the beginning: a step that broke off leaves others."""
+    for _, _, g_optimizer, *_ in _pairs():
+        g_optimizer.undo()
+    return _pairs()
+
+
+@cache
+def _pairs() -> list[tuple]:
     """Build two small pairs of networks with their optimisers; draw images and z for them."""
     games = []
     for seed, (count, side) in enumerate(((2, 2), (5, 3))):
@@ -97,8 +108,7 @@ def _games() -> list[tuple]:
 def _played(losses, g, d, g_optimizer, *_) -> np.ndarray:
     """Return the losses and what G and D have learned after a step, and put their weights back as they were."""
     learned = [np.ravel(variable.numpy()) for variable in g.trainable_variables + d.trainable_variables]
-    for variable, value in g_optimizer.before:
-        variable.assign(value)
+    g_optimizer.undo()
     try:
         d_loss, g_loss = map(float, losses)
     except (TypeError, ValueError):

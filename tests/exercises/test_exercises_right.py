@@ -279,3 +279,14 @@ def test_every_exercise_with_a_function_is_here():
 @pytest.mark.parametrize(("name", "answer"), [(name, one) for name, some in RIGHT.items() for one in some])
 def test_it_counts_what_is_computed(name, answer):
     assert ex.EXERCISES[name].judge(answer) == (True, f"Right: {ex.EXERCISES[name].remark}.", "")
+
+
+def test_a_right_step_counts_after_one_that_broke_off():
+    """The networks of the capstone stayed as the broken step had left them."""
+    right, *_ = RIGHT["training_step"]
+
+    def broken(*game):
+        right(*game)
+        raise ValueError
+
+    assert not ex.EXERCISES["training_step"].judge(broken)[0] and ex.EXERCISES["training_step"].judge(right)[0]
