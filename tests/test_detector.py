@@ -359,10 +359,11 @@ def test_a_new_encoder_makes_what_was_learned_void(detector, data, tmp_path):
     assert loaded.weights == loaded.scores["paper"].weights(loaded.lam)
 
 
-def test_a_search_that_is_asked_for_weighs_losses_in_spreads(detector, data):
+def test_a_search_that_is_asked_for_weighs_losses_in_spreads(detector, data, tmp_path):
     """A detector without a search of its own kept the weights of raw sums."""
-    own = detector.scores["best"].weights(detector.lam)
-    assert not detector.steps and detector.standardise(data.validation).weights == own != (0.5, 0.5)
+    detector.save(tmp_path)
+    loaded = AnoGAN.load(tmp_path).standardise(data.validation)
+    assert not loaded.steps and loaded.weights == loaded.scores["best"].weights(loaded.lam) != (0.5, 0.5)
 
 
 def test_images_that_were_learned_from_are_left_out_of_an_evaluation(detector, data):

@@ -170,7 +170,7 @@ def test_many_searches_bring_no_warning_of_retracing(gan, images, caplog):
     ("options", "sentence"),
     [
         ({"init": "encoder"}, "fit_encoder"),
-        ({"init": "zero"}, '"random" or "encoder"'),
+        ({"init": "zero"}, "init is one of random, encoder"),
         ({"steps": -1}, "steps is a whole number from 0 to"),
         ({"trace": True, "record_every": 0}, "at least 1"),
         ({"lam": 2.0}, "lambda is a number from 0 to 1"),
