@@ -6,7 +6,7 @@ NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help install lab demo test test-browser fuzz kills bench bench-training mutations lint notebooks site student slides pictures view-pictures quality ladder weights
+.PHONY: help install lab demo test test-browser test-site fuzz kills bench bench-training mutations lint notebooks site student slides pictures view-pictures quality ladder weights
 
 help:
 	@echo "make install    the environment alone (.venv)"
@@ -21,6 +21,7 @@ help:
 	@echo "make mutations  puts six faults into a copy of the library: a notebook has to notice each (TURN=n tries two)"
 	@echo "make lint       style of code and notebooks, and the order of imports"
 	@echo "make notebooks  runs the notebooks again and keeps their outputs"
+	@echo "make test-site  builds the site and works it in a real browser, with the network off (half an hour)"
 	@echo "make site       the course as a site with every view alive, in results/site/ (needs no network once it is built)"
 	@echo "make student    the notebooks without their solutions, in results/student/"
 	@echo "make slides     the notebooks as slides, in results/slides/"
@@ -52,7 +53,7 @@ BROWSER_STAMP := .venv/.stamp-browser
 SITE_STAMP := .venv/.stamp-site
 
 test-browser: $(STAMP) $(BROWSER_STAMP)
-	$(BIN)/pytest tests/browser
+	$(BIN)/pytest tests/browser --ignore=tests/browser/test_site.py
 
 $(BROWSER_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --editable '.[browser,site]'
@@ -60,6 +61,9 @@ $(BROWSER_STAMP): $(STAMP)
 
 site: $(STAMP) $(SITE_STAMP)
 	$(BIN)/python notebooks/site/build.py results/site
+
+test-site: site $(BROWSER_STAMP)
+	$(BIN)/pytest tests/browser/test_site.py --site results/site
 
 $(SITE_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --editable '.[site]'
