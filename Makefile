@@ -62,7 +62,7 @@ $(BROWSER_STAMP): $(STAMP)
 site: $(STAMP) $(SITE_STAMP)
 	$(BIN)/python notebooks/site/build.py results/site
 
-test-site: site $(BROWSER_STAMP)
+test-site: $(STAMP) $(BROWSER_STAMP) site
 	$(BIN)/pytest tests/browser/test_site.py --site results/site
 
 $(SITE_STAMP): $(STAMP)
