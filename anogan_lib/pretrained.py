@@ -50,10 +50,8 @@ def detector(data, profile: str = "quick", verbose: bool = True):
     quick = [places.root() / "weights" / name, RUNS / f"{name}-quick"]
     folders = quick if profile == "quick" else [RUNS / name]
     for folder in folders:
-        if (folder / "detector.json").is_file():
-            found = AnoGAN.load(folder)
-            if found.image_shape == data.image_shape:
-                return found
+        if found := _saved(folder, data):
+            return found
     gan = DCGAN(data.image_shape, seed=0, **chosen)
     gan.train(data.train, epochs=epochs(data, profile), verbose=verbose)
     lowest = 1 / (len(data.calibration) + 1)  # what so few calibration images can promise
@@ -70,8 +68,16 @@ def paper(data, profile: str = "quick"):
     from anogan_lib import AnoGAN
 
     folder = places.root() / "weights" / f"{folder_name(data.name)}-paper"
-    if profile == "quick" and (folder / "detector.json").is_file():
-        found = AnoGAN.load(folder)
-        if found.image_shape == data.image_shape:
-            return found
+    if profile == "quick" and (found := _saved(folder, data)):
+        return found
     return AnoGAN(detector(data, profile).gan)
+
+
+def _saved(folder: Path, data):
+    """Load the detector in a folder, or return None where there is none with the image shape of a data set."""
+    from anogan_lib import AnoGAN
+
+    if not (folder / "detector.json").is_file():
+        return None
+    found = AnoGAN.load(folder)
+    return found if found.image_shape == data.image_shape else None

@@ -172,7 +172,7 @@ def _give_learned(detector, folder: Path, about: dict) -> None:
     from anogan_lib.scores.local import EarlierLocal
 
     if about["format"] < 4:
-        detector.scores.objects["best"] = EarlierLocal()
+        detector.scores.objects["best"] = EarlierLocal(blocks=2)
     for name, spreads in about["spreads"].items():
         detector.scores[name].spreads = spreads
     best = detector.scores["best"]
@@ -358,8 +358,12 @@ def card_as_text(card: dict) -> str:
     """Return the card as a small Markdown page."""
     lines = [f"# Detector trained on {card.get('data', 'images')}", ""]
     lines += [part for name in ("description", "command") if name in card for part in (card[name], "")]
-    about = {name: value for name, value in card.items() if name not in ("data", "description", "command", "results")}
-    for some in (about, card.get("results", {})):
-        lines += [f"- {name.replace('_', ' ')}: {short(value)}" for name, value in some.items()]
-        lines += ["", "On test images:", ""] if some is about and card.get("results") else []
+
+    def listed(values: dict) -> list[str]:
+        return [f"- {name.replace('_', ' ')}: {short(value)}" for name, value in values.items()]
+
+    shown = ("data", "description", "command", "results")
+    lines += listed({name: value for name, value in card.items() if name not in shown})
+    if card.get("results"):
+        lines += ["", "On test images:", "", *listed(card["results"])]
     return "\n".join(lines) + "\n"

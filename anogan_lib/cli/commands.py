@@ -21,8 +21,8 @@ from anogan_lib.evaluation import thresholds
 
 SHOWN = (("good", 0), ("hole", 1), ("crack", 1), ("cut", 1), ("print", 1), ("hole", 4))  # in the demo's overview
 RESULTS = ("auroc", "average_precision", "pixel_auroc", "accuracy", "trivial_accuracy", "false_alarm_rate", "hit_rate")
-VERSIONS = ("anogan_lib", "tensorflow", "keras", "numpy")
 RESULTS += ("baselines",)  # the figures of an evaluation that go on the card
+VERSIONS = ("anogan_lib", "tensorflow", "keras", "numpy")  # also on it
 SETTINGS = ("threshold", "false_alarm_rate", "lam", "score", "steps", "recipe")  # beside the rows in --json FILE
 
 
@@ -344,7 +344,9 @@ def _check_same_images(record: Path, data: AnomalyDataset, new: bool) -> None:
     """Raise ValueError where the record of an earlier training holds other images; with `new`, record a new one's."""
     images = [dict(zip(part.names.tolist(), part.digests(), strict=True)) for part in (data.train, data.calibration)]
     if not record.is_file():
-        return new and saving.write_json(record, {"data": data.name, "images": images})
+        if new:
+            saving.write_json(record, {"data": data.name, "images": images})
+        return
     begun = json.loads(record.read_text(encoding="utf-8"))
     if begun["images"] != images:
         raise ValueError(

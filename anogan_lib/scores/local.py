@@ -98,9 +98,6 @@ class EarlierLocal(Local):
     needs = ("local_residual", "fine_discrimination", "local_discrimination")
     cells, top_cells = 2**10, TOP
 
-    def __init__(self, spreads=None, backgrounds=None, blocks: int = 2):
-        super().__init__(spreads, backgrounds, blocks)
-
     def maps(self, x, y):
         """Root mean square difference around each pixel."""
         squares = ops.mean(self._foreground(self.needs[0], without_contrast(x) - without_contrast(y)) ** 2, axis=-1)
