@@ -171,10 +171,7 @@ class AnoGAN:
         self.encoder_history, flips = history, self.gan.settings.flips or history["moved"]
         self._remember("train", split)
         if self.score == "best":
-            count = background.enough(*(shape[1:] for shape in self.scores.shapes().values()))
-            some = sample_images(split, count // (1 + flips), self.seed)
-            if flips:  # where mirror images are normal too, twice as much can be learned from few images
-                some = np.concatenate([some, some[:, :, ::-1]])
+            some = background.examples(split, self.scores.shapes().values(), flips, self.seed)
             differences = self.scores.differences(self.invert(some, init="encoder", steps=0))
             self.scores["best"].fit_backgrounds(differences, self.seed)
         return self

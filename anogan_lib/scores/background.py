@@ -10,7 +10,7 @@ has been pasted into them. Where such patches are found anyway, they say nothing
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from anogan_lib.datasets.base import Split, sample_images
 from anogan_lib.training.augmentation import patch
 
 SHARES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001, 0.00003, 0.00001)  # v0, of normal images' variance
@@ -111,6 +112,19 @@ def rounded(directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def restored(whole: np.ndarray, steps: np.ndarray) -> np.ndarray:
     """Return directions (k, P) float32 from what `rounded` returned."""
     return whole * steps
+
+
+def examples(images: Split, shapes: Iterable[tuple], flips: bool, seed: int = 0) -> np.ndarray:
+    """Choose the training images (n, H, W, C) whose differences, of `shapes` (N, h, w, C), the background is fitted to.
+
+    Left-right mirror images double them where training showed these (`flips`), and where images are few: how G misses
+    an edge or a grain depends little on which way it runs. Few means that twice as many are at most `enough`, and at
+    most a quarter of an image's pixels: a filter of as many directions as pixels would leave nothing of an anomaly.
+    """
+    most = enough(*(shape[1:] for shape in shapes))
+    mirrored = flips or 2 * len(images) <= min(most, np.prod(images.image_shape[:2]) // 4)
+    some = sample_images(images, most // (1 + mirrored), seed)
+    return np.concatenate([some, some[:, :, ::-1]]) if mirrored else some
 
 
 def enough(*shapes) -> int:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from anogan_lib import DCGAN, AnoGAN
+from anogan_lib.datasets.base import as_split
 from anogan_lib.evaluation import metrics
 from anogan_lib.paper.networks import feature_extractor
 from anogan_lib.scores import Local, background
@@ -127,6 +128,15 @@ def test_mirror_images_are_background_too_where_training_shows_them(tiny_data, f
     directions = detector.scores["best"].backgrounds["local_residual"].directions
     images = len(tiny_data.train) * (1 + flips)
     assert len(directions) == min(images - 1, np.prod(tiny_data.image_shape), background.MOST_DIRECTIONS)
+
+
+@pytest.mark.parametrize(("count", "side", "expected"), [(20, 16, 40), (40, 16, 40), (300, 64, 600), (700, 64, 700)])
+def test_few_images_are_doubled_by_their_mirror_images(count, side, expected):
+    images = np.random.default_rng(0).uniform(-1, 1, (count, side, side, 1)).astype("float32")
+    chosen = background.examples(as_split(images), [(None, side, side, 1)], flips=False)
+    assert len(chosen) == expected
+    np.testing.assert_array_equal(chosen[:count], images)
+    np.testing.assert_array_equal(chosen[count:], images[: expected - count, :, ::-1])
 
 
 def test_images_without_contrast_have_no_patch_to_show(tiny_detector):
