@@ -220,7 +220,7 @@ def losses_plane(detector, data, found=None, lam: float = 0.1, ax: "Axes | None"
         # where the line leaves the picture
         place = {"ha": "right" if each else "left", "va": "bottom"} if y == top else {"va": "center"}
         ax.text(x, y, f" λ = {each:g}", size=SMALL, weight="bold" if bold else "normal", **place)
-    ax.legend(loc="lower right", frameon=False, title="on a line A(x) is the threshold", title_fontsize=SMALL)
+    ax.legend(loc="upper left", frameon=False)
     thumbnails(ax, points, data.images, [colours[k] for k in labels])
     hits = (f"{np.mean(points[labels == 1] @ (1 - each, each) > cut):.0%} at {each:g}" for each, cut in cuts.items())
     return described(

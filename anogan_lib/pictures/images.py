@@ -132,8 +132,9 @@ def _tiles(pictures, titles, columns: int, masks=None, colours=None) -> "Figure"
 
 def image_grid(images: np.ndarray, titles: Sequence | None = None, columns: int = 8) -> "Figure":
     """Draw images (N, H, W, C) in rows, each under its title."""
-    figure = _tiles([rgb(image) for image in images], None if titles is None else [*map(str, titles)], columns)
-    return described(figure, f"{len(images)} images{'' if titles is None else ': ' + ', '.join(map(str, titles))}.")
+    names = None if titles is None else [*map(str, titles)]
+    figure = _tiles([rgb(image) for image in images], names, columns)
+    return described(figure, f"{len(images)} images: {', '.join(dict.fromkeys(names or ['without titles']))}.")
 
 
 def overlay(

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+import views
 
 from anogan_lib import exercises as ex
 from anogan_lib.exercises.check import COURSE
@@ -119,13 +120,31 @@ def test_the_opening_table_links_the_glossary_and_tells_minutes(path):
     assert re.search(r"^\| Minutes on two CPU cores \| quick [\d.]+, full [\d.]+", first, re.MULTILINE)
 
 
-@every_notebook
-def test_a_sentence_beside_every_picture_says_what_to_see(path):
-    all_cells = cells(path)
+@pytest.mark.parametrize(
+    "path", [each for each in NOTEBOOKS if each.stem[:2] not in {"04", "05"}], ids=lambda path: path.stem
+)
+def test_every_figure_has_its_number_and_caption_beneath_it(path):
+    """A view has none: a cell beside it says what to try; neither has the picture of an exercise."""
+    number, all_cells = 0, cells(path)
     for i, cell in enumerate(all_cells):
-        if shows_a_picture(cell):
+        if any(map(views.is_view, cell.get("outputs", ()))):
             beside = [each["source"] for each in all_cells[i - 1 : i + 2] if each["cell_type"] == "markdown"]
-            assert re.search(r"\*(Figure|See|Try)\b", "\n".join(beside)), cell["source"]
+            assert re.search(r"\*(Try|See)\b", "\n".join(beside)), cell["source"]
+        elif shows_a_picture(cell) and "exercise" not in cell["tags"]:
+            number += 1
+            caption = all_cells[i + 1]["source"].split("\n\n")[0]
+            assert caption.startswith(f"*Figure {int(path.stem[:2])}.{number}. ") and re.search(r"[.?]\*$", caption), (
+                caption
+            )
+    assert len(re.findall(r"^\*Figure", "\n".join(text(path)), re.MULTILINE)) == number > 0
+
+
+@pytest.mark.parametrize("path", [each for each in NOTEBOOKS if each.stem[:2] != "04"], ids=lambda path: path.stem)
+def test_every_picture_has_an_alternative_text(path):
+    for cell in code(path):
+        for output in cell["outputs"]:
+            for kind in {"image/png", "image/jpeg", "image/svg+xml"} & set(output.get("data", {})):
+                assert len(output["metadata"].get(kind, {}).get("alt", "")) > 8, cell["source"]
 
 
 @every_notebook
