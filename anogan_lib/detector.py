@@ -8,20 +8,19 @@
 """
 
 from collections.abc import Mapping
-from itertools import chain
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from anogan_lib import saving, scores
-from anogan_lib.checks import check_seed, flag, number, whole
-from anogan_lib.datasets.base import AnomalyDataset, Split, as_split, check_fit, labelled, sample_images
+from anogan_lib.checks import check_seed, flag, number, one_of, whole
+from anogan_lib.datasets.base import AnomalyDataset, Split, as_split, check_fit, labelled
 from anogan_lib.evaluation import baselines, regions, thresholds
+from anogan_lib.evaluation.calibration import Calibration, Prediction
 from anogan_lib.evaluation.evaluation import Evaluation
-from anogan_lib.evaluation.prediction import Prediction
 from anogan_lib.fast.encoder import train_encoder
-from anogan_lib.fast.ways import MOST_STEPS, PACES, Ways, check_init
+from anogan_lib.fast.ways import MOST_STEPS, PACES, Ways
 from anogan_lib.paper.dcgan import DCGAN
 from anogan_lib.paper.networks import feature_extractor
 from anogan_lib.paper.search import Inversion
@@ -60,9 +59,8 @@ class AnoGAN:
         generator: the G that z is searched in: the DCGAN's own, or the copy that learned along with the encoder.
         encoder: E, or None. encoder_history, encoder_losses: of its training, see `train_encoder`.
         scores: the score objects, scores["best"] by name.
-        calibration: losses and highest map values of the calibration images, and a number for the group of each where
-            they come in groups, (n,) each; None before `calibrate`.
-        estimate: whether the threshold is an estimate where the calibration groups are too few for a promise.
+        calibration: losses and highest map values of the calibration images, a `Calibration`; None before `calibrate`.
+        false_alarm_rate: the rate that the thresholds promise; may be set at any time.
         map_scale: the map value at which overlays saturate, above 99.9 % of normal pixels; 1 before `standardise`.
         split_digests: {"train": {name: digest}, ...} of the images that it has learned from.
         value_range: what becomes -1 and 1 in files with more than 8 bits a channel, as in the training images, or None.
@@ -82,19 +80,17 @@ class AnoGAN:
         seed: int = 0,
         region: np.ndarray | None = None,
     ):
-        if recipe not in tuple(RECIPES):
-            raise ValueError(f"The recipe is one of {', '.join(RECIPES)}. Received: {recipe!r}")
-        own_score, own_init, _ = RECIPES[recipe]
+        own_score, own_init, _ = RECIPES[one_of("The recipe", recipe, RECIPES)]
         self.gan, self.recipe, self.seed, self.feature_layer = gan, recipe, check_seed(seed), feature_layer
         self.score = own_score if score is None else score
         self.lam = scores.default_lam(self.score) if lam is None else lam
-        self.init = own_init if init is None else check_init(init)
+        self.init = own_init if init is None else one_of("init", init, PACES)
         self.steps = PACES[self.init].steps if steps is None else whole("steps", steps, 0, MOST_STEPS)
         self.region = None if region is None else regions.check_region(region, gan.image_shape)
         self.features = feature_extractor(gan.discriminator, self.feature_layer)
         self.split_digests: dict[str, dict[str, str]] = {}
         self.encoder_history: dict = {}
-        self.map_scales, self.false_alarm_rate, self.estimate, self.value_range = {}, 0.05, False, None
+        self.map_scales, self.false_alarm_rate, self.value_range = {}, 0.05, None
         self.adopt(gan.averaged)
 
     def adopt(self, generator: keras.Model, encoder: keras.Model | None = None) -> None:
@@ -104,8 +100,7 @@ class AnoGAN:
         self.ways = Ways(generator, self.features, self.gan.prior, encoder, self.region, elsewhere)
         self.scores = Scorer(self.gan.discriminator, self.features)
         self.weights = self.scores["paper"].weights(self.lam)  # of R and D in what the search minimises
-        self.calibration: dict[str, np.ndarray] | None = None
-        self.calibrated_search: dict | None = None
+        self.calibration: Calibration | None = None
         self.card: dict = {}
 
     def __repr__(self) -> str:
@@ -114,17 +109,13 @@ class AnoGAN:
         parts = [f"{name}={getattr(self, name)!r}" for name, value in own.items() if getattr(self, name) != value]
         return f"AnoGAN({', '.join(['x'.join(map(str, self.image_shape)), f'recipe={self.recipe!r}', *parts])})"
 
-    @property
-    def score(self) -> str:
-        return self._score
+    score = property(lambda self: self._score)
 
     @score.setter
     def score(self, score: str):
         self._score = scores.check_score(score)
 
-    @property
-    def lam(self) -> float:
-        return self._lam
+    lam = property(lambda self: self._lam)
 
     @lam.setter
     def lam(self, lam: float):
@@ -139,12 +130,7 @@ class AnoGAN:
     # ---- fitting
 
     def fit(
-        self,
-        data: AnomalyDataset,
-        false_alarm_rate: float = 0.05,
-        verbose: bool = True,
-        checkpoint_dir=None,
-        estimate: bool = False,
+        self, data: AnomalyDataset, false_alarm_rate=0.05, verbose=True, checkpoint_dir=None, estimate=False
     ) -> "AnoGAN":
         """Fit the recipe's encoder to training images, the score to validation, the threshold to calibration images.
 
@@ -182,20 +168,12 @@ class AnoGAN:
         They learn the spread of each loss; score="best" first chooses how much of the background it filters out.
         """
         split = as_split(images)
-        self.calibration, self.calibrated_search, self.card = None, None, {}
+        self.calibration, self.card = None, {}
         self.scores.forget()
         own = self.scores[self.score]
         self.weights = own.weights(self.lam)
         if self.score == "best" and own.backgrounds:
-            most = background.enough(*(each.mean.shape for each in own.backgrounds.values()))
-            normal, wanted = sample_images(split, most, self.seed), len(split) if self.steps else background.PATCHED
-
-            def differences(images):
-                return self.scores.differences(self.invert(images))
-
-            fainter = (background.patched(normal, self.seed, min(wanted, most), each) for each in background.OPACITIES)
-            if len(opaque := next(fainter)):  # else no patch shows on these images
-                own.choose_shares(differences(normal), map(differences, chain([opaque], fainter)))
+            self.scores.choose_shares(split, self.invert, self.seed, len(split) if self.steps else None)
         found = self.invert(split)
         self.scores.learn(found.losses)
         before, self.weights = self.weights, own.weights(self.lam)  # in spreads, which are known now
@@ -210,14 +188,13 @@ class AnoGAN:
     def calibrate(self, images, false_alarm_rate: float = 0.05, estimate: bool = False) -> "AnoGAN":
         """Set the thresholds from normal images that served for nothing else, as `thresholds.hierarchical` promises."""
         split = as_split(images)
-        found, learned = self.invert(split), {}
+        found = self.invert(split)
+        learned = found.losses | {f"{name}_peak": each.max(axis=(1, 2)) for name, each in self._all_maps(found).items()}
         if split.groups is not None:
             learned["groups"] = np.unique(split.groups, return_inverse=True)[1].astype("int32")
-        # refuses what so few images or groups cannot promise
-        thresholds.hierarchical(found.scores(), false_alarm_rate, split.groups, flag("estimate", estimate))
-        peaks = {f"{name}_peak": each.max(axis=(1, 2)) for name, each in self._all_maps(found).items()}
-        self.calibration, self.estimate = found.losses | peaks | learned, estimate
-        self.calibrated_search, self.false_alarm_rate, self.card = self._own_search, float(false_alarm_rate), {}
+        calibration = Calibration(learned, self._own_search, flag("estimate", estimate))
+        calibration.threshold(found.scores(), false_alarm_rate)  # refuses what so few images or groups cannot promise
+        self.calibration, self.false_alarm_rate, self.card = calibration, float(false_alarm_rate), {}
         self._remember("calibration", split)
         return self
 
@@ -230,30 +207,26 @@ class AnoGAN:
     # ---- scores and thresholds
 
     def combine(self, losses: Mapping, lam: float | None = None, score: str | None = None) -> np.ndarray:
-        """A(x), (N,), from losses; None for the detector's score, and for its lambda or the other score's own."""
+        """Compute A(x), (N,), from losses, under the detector's score and lambda, or another score and its own."""
         score = self.score if score is None else scores.check_score(score)
         return self.scores.combine(score, losses, self._lam_of(score, lam))
 
     def _lam_of(self, score: str, lam: float | None) -> float:
-        """The lambda that is asked for, else the detector's for its own score, and another score's own."""
+        """Return the lambda that is asked for, else the detector's for its own score, and another score's own."""
         default = self.lam if score == self.score else scores.default_lam(score)
         return number("lambda", default if lam is None else lam, 0, 1)
-
-    def scores_for(self, losses: Mapping) -> tuple[str, ...]:
-        """Return the names of the scores that these losses and what was learned allow."""
-        return tuple(n for n in scores.NAMES if self.scores[n].learned and self.scores.known(n, losses))
 
     @property
     def calibration_scores(self) -> np.ndarray:
         """A(x) of the calibration images under the present lambda and score, (n,)."""
         return self.combine(self._calibrated())
 
-    def _calibrated(self) -> dict[str, np.ndarray]:
+    def _calibrated(self) -> Calibration:
         if self.calibration is None:
             raise ValueError("The detector has no threshold yet: call detector.calibrate(data.calibration) first.")
-        if self._own_search != self.calibrated_search:
+        if self._own_search != self.calibration.search:
             raise ValueError(
-                f"The threshold belongs to another search, {self.calibrated_search}: call detector.standardise and "
+                f"The threshold belongs to another search, {self.calibration.search}: call detector.standardise and "
                 f"detector.calibrate again for this one. Received: {self._own_search}"
             )
         return self.calibration
@@ -261,17 +234,7 @@ class AnoGAN:
     @property
     def threshold(self) -> thresholds.Threshold:
         """A(x) above this is anomalous; it follows lambda, score and false-alarm rate."""
-        return self.threshold_of(self.calibration_scores)
-
-    @property
-    def calibration_groups(self) -> np.ndarray | None:
-        """A number for the group of each calibration image, (n,), or None where each stands alone."""
-        return (self.calibration or {}).get("groups")
-
-    def threshold_of(self, scores: np.ndarray, false_alarm_rate: float | None = None) -> thresholds.Threshold:
-        """Set a threshold on other scores (n,) of the calibration images, for the detector's rate or another."""
-        rate = self.false_alarm_rate if false_alarm_rate is None else false_alarm_rate
-        return thresholds.hierarchical(scores, rate, self.calibration_groups, self.estimate)
+        return self._calibrated().threshold(self.calibration_scores, self.false_alarm_rate)
 
     @property
     def pixel_threshold(self) -> thresholds.Threshold:
@@ -283,7 +246,7 @@ class AnoGAN:
         peaks = self._calibrated().get(f"{self.scores[self.score].map_name}_peak")
         if peaks is None:
             raise ValueError(f"The detector was calibrated without the maps of score={self.score!r}: calibrate again.")
-        return self.threshold_of(peaks)
+        return self.calibration.threshold(peaks, self.false_alarm_rate)
 
     def drift(self, scores: np.ndarray) -> tuple[float, str]:
         """Compare the scores of new images, as a whole, with the calibration images'; see `thresholds.drift`."""
@@ -317,14 +280,14 @@ class AnoGAN:
             step_size: Adam's first, to walk as in the paper, 0.05; None for the larger steps of the short search.
             seed: of the random starts; None for the detector's.
             trace: record z, R and D every `record_every` steps.
-            batch_size: images in memory at a time.
-            progress: show a progress bar.
+            batch_size, progress: images in memory at a time; whether a progress bar is shown.
         """
         if isinstance(images, AnomalyDataset):
             raise ValueError("A data set holds several splits: name one, for example data.test.")
         split = as_split(images)
         check_fit("detector", self.image_shape, split.image_shape)
-        init, seed = self.init if init is None else check_init(init), check_seed(self.seed if seed is None else seed)
+        init = one_of("init", self.init if init is None else init, PACES)
+        seed = check_seed(self.seed if seed is None else seed)
         steps = self.steps if steps is None and init == self.init else steps
         weights, asked = self.weights, self.score if score is None else scores.check_score(score)
         own = (lam, score, step_size, restarts) == (None, None, None, 1)
@@ -343,7 +306,7 @@ class AnoGAN:
         return self.scores.maps(self.score, found)
 
     def _all_maps(self, found: Inversion) -> dict[str, np.ndarray]:
-        """The maps of the detector's score and the plain residual maps, by `map_name`."""
+        """Return the maps of the detector's score and the plain residual maps, by `map_name`."""
         own = {self.scores[self.score].map_name: self.maps(found)}
         return own if "map" in own else own | {"map": found.maps()}
 
@@ -362,11 +325,11 @@ class AnoGAN:
         return self.judge(self.invert(images, progress=progress))
 
     def judge(self, found: ScoredInversion) -> Prediction:
-        """Return what `predict` returns for what the detector's own search found; ValueError for another search."""
+        """Return what `predict` does, for what the detector's own search found. ValueError for another search."""
         if not found.own:
             raise ValueError("Verdicts belong to the detector's own search: detector.judge(detector.invert(images)).")
         a, both = found.scores(self.lam, self.score), (found.residual, found.discrimination)
-        p_values = thresholds.hierarchical_p_values(self.calibration_scores, a, self.calibration_groups)
+        p_values = self._calibrated().p_values(self.calibration_scores, a)
         verdicts = self.threshold.verdicts(a)
         return Prediction(a, p_values, verdicts, self.maps(found), *both, found.reconstruction, found.losses)
 
@@ -376,7 +339,6 @@ class AnoGAN:
         Args:
             data: a data set (its test images are taken), a split with labels, or a tf.data.Dataset of (image, label).
             prediction: what `predict` returned for these very images; None to search now.
-            progress: show a progress bar.
         """
         whole = labelled(data)
         rows, train = self.unseen(whole), data.train if isinstance(data, AnomalyDataset) else whole.reference

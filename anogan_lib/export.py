@@ -9,6 +9,7 @@ import json
 import os
 import zlib
 from contextlib import suppress
+from copy import copy
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -76,8 +77,9 @@ def card(detector) -> dict:
     if "images" in detector.card:
         about["images"] = detector.card["images"]
     about["versions"] = {"anogan_lib": __version__, "tensorflow": tf.__version__, "keras": keras.__version__}
-    groups = detector.calibration_groups
-    about |= {"calibration_groups": None if groups is None else groups.tolist(), "estimate": detector.estimate}
+    groups = detector.calibration.groups
+    about["calibration_groups"] = None if groups is None else groups.tolist()
+    about["estimate"] = detector.calibration.estimate
     return about | {"calibration_scores": detector.calibration_scores.tolist()}
 
 
@@ -91,13 +93,12 @@ class Graph(keras.Model):
         self.networks = [self.search.encoder, self.search.generator]
         self.within, self.lam = detector.ways.within, detector.lam
         self.threshold, self.calibration_scores = np.float32(detector.threshold), detector.calibration_scores
-        groups = detector.calibration_groups
+        groups = detector.calibration.groups
         groups = np.arange(len(self.calibration_scores)) if groups is None else groups
         self.shares = thresholds.group_weights(groups).astype("float32")
-        known = detector.scores[detector.score]
-        self.score = type(known)(**vars(known))  # a copy, whose backgrounds are constants
-        for name, each in getattr(known, "backgrounds", {}).items():
-            self.score.backgrounds[name] = Constant(**asdict(each))
+        self.score = copy(detector.scores[detector.score])
+        if backgrounds := getattr(self.score, "backgrounds", None):
+            self.score.backgrounds = {name: Constant(**asdict(each)) for name, each in backgrounds.items()}
 
     def call(self, image):
         x = self.within(image)

@@ -9,7 +9,7 @@ from zipfile import ZipFile
 import numpy as np
 
 from anogan_lib.evaluation import thresholds
-from anogan_lib.evaluation.prediction import Prediction
+from anogan_lib.evaluation.calibration import Calibration, Prediction
 
 CARD, MOST_BYTES = "card.json", 2**24
 
@@ -33,10 +33,13 @@ class LiteDetector:
             raise ValueError('A .tflite file needs the LiteRT runtime: pip install "anogan_lib[litert]"') from None
         self.card = about = read_card(path)
         self.image_shape, self.calibration_scores = tuple(about["image_shape"]), np.array(about["calibration_scores"])
+        learned = {"score": self.calibration_scores}
+        if about.get("calibration_groups"):
+            learned["groups"] = np.array(about["calibration_groups"])
+        self.calibration = Calibration(learned, estimate=about.get("estimate", False))
         for name in ("recipe", "score", "lam", "steps", "map_scale", "false_alarm_rate"):
             setattr(self, name, about[name])
-        self.value_range, self.estimate = about.get("file_range"), about.get("estimate", False)
-        self.calibration_groups = about.get("calibration_groups")
+        self.value_range = about.get("file_range")
         # The default delegate would keep further copies of all weights, and is hardly faster for one image.
         plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         threads = min(4, os.cpu_count() or 1)
@@ -46,8 +49,7 @@ class LiteDetector:
     @property
     def threshold(self) -> thresholds.Threshold:
         """A(x) above this is anomalous."""
-        about = (self.calibration_groups, self.estimate)
-        return thresholds.hierarchical(self.calibration_scores, self.false_alarm_rate, *about)
+        return self.calibration.threshold(self.calibration_scores, self.false_alarm_rate)
 
     def predict(self, images) -> Prediction:
         """Return scores, p-values, verdicts and maps of images (N, H, W, C) in [-1, 1]."""
@@ -58,7 +60,7 @@ class LiteDetector:
         found = [self._run(image=image[None]) for image in images]
         found = {name: np.concatenate([each[name] for each in found]) for name in found[0]}
         a, losses = found["score"], {name: found[name] for name in ("residual", "discrimination")}
-        p_values = thresholds.hierarchical_p_values(self.calibration_scores, a, self.calibration_groups)
+        p_values = self.calibration.p_values(self.calibration_scores, a)
         verdicts = self.threshold.verdicts(a)
         return Prediction(a, p_values, verdicts, found["map"], *losses.values(), found["reconstruction"], losses)
 

@@ -38,11 +38,6 @@ def detector(data, profile: str = "quick", verbose: bool = True):
 
     "quick" loads the detector in weights/. If there is none with this image shape, it trains a small one, once.
     "full" loads the detector in ./runs that notebook 2 leaves. If there is none, it trains one, which takes long.
-
-    Args:
-        data: an AnomalyDataset.
-        profile: "quick" or "full".
-        verbose: show the progress of a training.
     """
     from anogan_lib import DCGAN, AnoGAN
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from anogan_lib.checks import flag, number
 from anogan_lib.datasets.images import check_range
+from anogan_lib.evaluation.calibration import Calibration
 from anogan_lib.training.reading import (
     MOST_JSON,
     check_plain,
@@ -34,7 +35,7 @@ COMPLETE = ".complete"
 FILES = ("dcgan.json", "generator.keras", "discriminator.keras", "encoder.keras", "adapted.keras", "detector.json")
 FILES += ("calibration.npz", "backgrounds.npz", "usual.npz", "region.npy", "splits.json", "card.json", "card.md")
 SETTINGS = ("recipe", "lam", "score", "init", "steps", "feature_layer", "seed")  # of the constructor
-LEARNED = ("weights", "map_scales", "false_alarm_rate", "calibrated_search", "value_range", "estimate")
+LEARNED = ("weights", "map_scales", "false_alarm_rate", "value_range")
 
 
 def write(detector, folder: Path, card: dict) -> None:
@@ -95,6 +96,8 @@ def _write_files(detector, folder: Path, card: dict) -> None:
     earlier = isinstance(detector.scores["best"], EarlierLocal)
     about = {"format": 3 if earlier else FORMAT, "settings": {name: getattr(detector, name) for name in SETTINGS}}
     about |= {name: getattr(detector, name) for name in LEARNED}
+    about["calibrated_search"] = getattr(detector.calibration, "search", None)
+    about["estimate"] = getattr(detector.calibration, "estimate", False)
     about["spreads"] = {name: detector.scores[name].spreads for name in ("standardised", "best")}
     splits = detector.split_digests
     if len(json.dumps(splits)) > MOST_JSON / 2:  # names of so many images would be too much to read
@@ -150,19 +153,19 @@ def read(kind, folder: Path, settings: dict):
 
 
 def _networks(folder: Path, gan, files: dict):
-    """The G that z is searched in, and E or None: built from the DCGAN's settings, their weights loaded."""
+    """Build the G that z is searched in, and E or None, from the DCGAN's settings, and load their weights."""
     from anogan_lib.fast.encoder import build_encoder
     from anogan_lib.fast.rpgan import units_of
 
     s, standardised = gan.settings, units_of(gan.discriminator) is not None
     build = {"adapted.keras": gan.build_generator}
     build["encoder.keras"] = lambda: build_encoder(s.image_shape, s.latent_dim, s.width, standardised)
+    networks = {}
     for name in build.keys() & files.keys():
         check_weights(folder / name, planned(build[name]))
-    networks = {name: build[name]() for name in build if name in files}
-    for name, network in networks.items():
-        give_weights(network, folder / name)
-        network.trainable = False
+        networks[name] = build[name]()
+        give_weights(networks[name], folder / name)
+        networks[name].trainable = False
     return networks.get("adapted.keras", gan.averaged), networks.get("encoder.keras")
 
 
@@ -195,11 +198,12 @@ def _give_learned(detector, folder: Path, about: dict) -> None:
             name for score in detector.scores.objects.values() for name in (*score.needs, f"{score.map_name}_peak")
         }
         wanted = dict.fromkeys(names, ("float32", (None,))) | {"groups": ("int32", (None,))}
-        detector.calibration = read_arrays(folder / "calibration.npz", wanted, MOST_CALIBRATION, _renamed)
+        learned = read_arrays(folder / "calibration.npz", wanted, MOST_CALIBRATION, _renamed)
         if about["format"] == 1:
-            detector.calibration = {name: detector.calibration[name] for name in R_AND_D}
-        if len({len(values) for values in detector.calibration.values()}) != 1:
+            learned = {name: learned[name] for name in R_AND_D}
+        if len({len(values) for values in learned.values()}) != 1:
             raise ValueError(f"Cannot read {folder / 'calibration.npz'}: its arrays have different lengths.")
+        detector.calibration = Calibration(learned, about["calibrated_search"], about["estimate"])
     for name in LEARNED:
         setattr(detector, name, about[name])
     if "card.json" in about["files"]:
@@ -241,7 +245,7 @@ def _checked(about: dict) -> dict:
 
 
 def _in_this_format(about: dict, folder: Path) -> dict:
-    """What detector.json says; of formats 1 and 2, in the words of this one.
+    """Return what detector.json says; of formats 1 and 2, in the words of this one.
 
     In format 1, score="best" looked at other things: of what it learned, only what R and D need is still true.
     """
@@ -282,7 +286,7 @@ def _in_this_format(about: dict, folder: Path) -> dict:
 
 
 def _renamed(name: str) -> str:
-    """A loss, or an array of calibration.npz or usual.npz, in the words of this format."""
+    """Name a loss, or an array of calibration.npz or usual.npz, in the words of this format."""
     return name.replace("near_discrimination", "fine_discrimination")
 
 

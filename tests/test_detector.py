@@ -312,7 +312,7 @@ def test_f_anogan_is_as_published(data, monkeypatch):
     expected = ((x - y) ** 2).mean(axis=(1, 2, 3)) + ((f_x - f_y) ** 2).mean(axis=(1, 2, 3))
     np.testing.assert_allclose(found.scores(), expected, rtol=1e-4)
     assert detector.predict(data.test).verdicts.shape == (40,)
-    assert set(detector.scores_for(found.losses)) == {"paper", "standardised", "f-anogan"}
+    assert set(detector.scores.names_for(found.losses)) == {"paper", "standardised", "f-anogan"}
     with pytest.raises(ValueError, match='AnoGAN\\(gan, score="best"\\)'):
         found.scores(score="best")
 

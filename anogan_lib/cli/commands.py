@@ -301,7 +301,8 @@ def _calibrate_again(detector) -> None:
         data = saving.own_data(detector)
     except ValueError as error:
         raise ValueError(f"--steps {detector.steps} needs a new calibration; leave it out. {error}") from None
-    detector.standardise(data.validation).calibrate(data.calibration, detector.false_alarm_rate)
+    estimate = getattr(detector.calibration, "estimate", False)
+    detector.standardise(data.validation).calibrate(data.calibration, detector.false_alarm_rate, estimate)
     done = f"calibrated again for {detector.steps} steps, on {len(data.calibration)} images of {data.name}"
     files.complain(f"note: {done}.")
 

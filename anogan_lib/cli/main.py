@@ -60,8 +60,7 @@ def main(argv: list[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _ending_as_by_ctrl_c():
-    """Let SIGTERM and SIGHUP end a command as Ctrl-C does, so that it keeps what was written. One that is ignored, as
-    under nohup, stays ignored."""
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does; one that is ignored, as under nohup, stays ignored."""
 
     def end(number, _frame):
         raise KeyboardInterrupt(number)
@@ -136,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _size(text: str) -> int | tuple[int, int]:
-    """`64` or `64x48`, height first."""
+    """Read a size, `64` or `64x48`, height first."""
     sides = text.lower().split("x")
     if len(sides) > 2 or not all(side.isdecimal() for side in sides):
         raise argparse.ArgumentTypeError(f"64, or 64x48 for height 64 and width 48, is wanted, not {text!r}")

@@ -56,18 +56,16 @@ def load(
     return _read(spec, size, seed, channels, normal, value_range, groups).split(seed)
 
 
-def labelled_folder(
-    spec: str | Path, size=None, channels: int | None = None, normal=None, value_range=None, groups=None
-) -> Split:
+def labelled_folder(spec: str | Path, **options) -> Split:
     """Load all images of a folder (or any other spec of `load`) as one split with labels, kinds, masks and names.
 
     For images that a detector is only evaluated on: any number will do, none is held back, those of `train/good` are
-    among them as good ones, and those of a flat folder are all normal. Arguments and errors are those of `load`.
+    among them as good ones, and those of a flat folder are all normal. Options and errors are those of `load`.
     """
-    return _read(spec, size, 0, channels, normal, value_range, groups).images
+    return _read(spec, **options).images
 
 
-def _read(spec, size, seed: int, channels: int | None, normal: str | None, value_range, groups) -> Source:
+def _read(spec, size=None, seed=0, channels=None, normal=None, value_range=None, groups=None) -> Source:
     spec, size, seed = os.fspath(spec), None if size is None else _check_size(size), check_seed(seed)
     if channels is not None and (type(channels) is not int or channels not in (1, 3)):
         raise ValueError(f"Images have 1 or 3 channels. Received: channels={channels!r}.")

@@ -39,6 +39,7 @@ class Split:
         groups: (N,) str, equal for images that belong together, as of one part or day; None where each stands alone.
         reference: for test images, the training split that baselines are fitted on; else None.
         image_shape: (H, W, C).
+        group_count: how many groups there are, or None.
         value_range: the values that became -1 and 1 where files have more than 8 bits a channel, else None.
     """
 
@@ -76,13 +77,8 @@ class Split:
             self._masks = self._masks.read()
         return self._masks
 
-    @property
-    def value_range(self) -> tuple[float, float] | None:
-        return None if self._files is None else self._files.value_range
-
-    @property
-    def group_count(self) -> int | None:
-        return None if self.groups is None else len(set(self.groups))
+    value_range = property(lambda self: None if self._files is None else self._files.value_range)
+    group_count = property(lambda self: None if self.groups is None else len(set(self.groups)))
 
     def __len__(self) -> int:
         return len(self._images)
@@ -151,9 +147,7 @@ class AnomalyDataset:
     calibration: Split
     test: Split
 
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        return self.train.image_shape
+    image_shape = property(lambda self: self.train.image_shape)
 
     def summary(self) -> str:
         """Write a short table: images by split and kind, their shape, the source."""

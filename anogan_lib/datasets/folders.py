@@ -16,7 +16,6 @@ All splits keep groups of images together, see `groups`.
 
 import re
 import warnings
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, takewhile
 from pathlib import Path
@@ -45,15 +44,7 @@ def is_normal(name: str) -> bool:
 
 
 def read(
-    folder: Path,
-    size: tuple[int, int] | None,
-    seed: int,
-    name: str,
-    description: str | None = None,
-    channels: int | None = None,
-    normal: str | None = None,
-    value_range: tuple[float, float] | None = None,
-    groups: str | Callable[[str], object] | None = None,
+    folder: Path, size, seed: int, name: str, description="", channels=None, normal=None, value_range=None, groups=None
 ) -> Source:
     """Read a folder in any of the three layouts; each file is looked at, and its pixels stay on disk.
 

@@ -26,13 +26,7 @@ def renderer() -> ModuleType:
 
 
 def render(seed, size=64, kind: str = "good") -> tuple[np.ndarray, np.ndarray]:
-    """Render one image (H, W, 3) uint8, and the mask (H, W) bool of its defect.
-
-    Args:
-        seed: an int or several; the same seed gives the same nut at any size and with any kind of defect.
-        size: in pixels, one number (square) or (H, W), each at least 8.
-        kind: "good", "crack", "cut", "hole" or "print".
-    """
+    """Render one image (H, W, 3) uint8, and the mask (H, W) bool of its defect, as the script's `render` says."""
     return renderer().render(seed, size, kind)
 
 

@@ -6,5 +6,5 @@ _SHIPPED = Path(__file__).parents[1] / "shipped"  # a wheel's own copy; a checko
 
 
 def root() -> Path:
-    """The folder that holds `weights/` and `data/`: the checkout, or the installed package's own copy."""
+    """Return the folder that holds `weights/` and `data/`: the checkout, or the installed package's own copy."""
     return _SHIPPED if _SHIPPED.is_dir() else Path(__file__).parents[2]

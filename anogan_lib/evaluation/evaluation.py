@@ -109,8 +109,10 @@ class Evaluation:
         return json.loads(text, parse_constant=lambda _: None)
 
     def _rate(self, label: int) -> tuple[float, Interval, int] | tuple[None, None, int]:
-        """Of the images with this label: the share called anomalous, its interval, and how many independent ones tell
-        as much of it (Kish's effective sample size, between the numbers of groups and of images)."""
+        """Compute the share of the images with this label that is called anomalous, its interval, and its sample size.
+
+        The last is Kish's effective one, between the numbers of groups and of images.
+        """
         rows = self.labels == label
         n = telling = int(rows.sum())
         if not n:
@@ -125,7 +127,7 @@ class Evaluation:
 
     @property
     def rival_ahead(self) -> str | None:
-        """A sentence where a simple baseline is ahead of the detector."""
+        """A sentence that says which simple baseline is ahead of the detector, or None."""
         best = max(self.baselines, key=self.baselines.get, default=None)
         if best is None or self.auroc is None or self.baselines[best] <= self.auroc:
             return None
@@ -136,10 +138,10 @@ class Evaluation:
 
     @property
     def promise_broken(self) -> str | None:
-        """A sentence, with the likely reason, where there are more false alarms than the threshold's rate allows.
+        """A sentence that gives the likely reason for more false alarms than the threshold's rate allows, or None.
 
-        The calibration's chance counts too: of images like n calibration images, the number of false alarms is
-        beta-binomial. The sentence is there where so many have a probability below 2.5 %.
+        Chance has its part in a calibration: among images like its n images, the number of false alarms is
+        beta-binomial. The sentence is there where the probability of so many is below 2.5 %.
         """
         promised, n = self.threshold.false_alarm_rate, self.threshold.count
         if not promised or not self.normal or self.false_alarm_rate <= promised:
@@ -149,14 +151,12 @@ class Evaluation:
         if not n and self.false_alarm_interval[0] <= promised:
             return None
         seen = None if self.groups is None else len(set(self.groups[self.labels == 0]))
+        unlike = "probably not like those that the detector was calibrated on"
         if seen is None:
-            why = (
-                "they are probably not like those that the detector was calibrated on (another camera, part, place or "
-            )
-            why += "day). Calibrate on images like these; where images belong together, train with groups."
+            why = f"they are {unlike} (another camera, part, place or day). Calibrate on images like these; "
+            why += "where images belong together, train with groups."
         elif self.threshold.groups:
-            why = f"their {seen} groups are probably not like those that the detector was calibrated on. Calibrate on "
-            why += "more groups, like these."
+            why = f"their {seen} groups are {unlike}. Calibrate on more groups, like these."
         else:
             why = f"they come in {seen} groups, and the detector was calibrated on single images. Train with groups."
         share = f"{100 * self.false_alarm_rate:.0f} % of the normal images are called anomalous"
@@ -164,7 +164,7 @@ class Evaluation:
 
     @property
     def cautions(self) -> list[str]:
-        """What a reader must know first, a sentence each: a baseline that is ahead, false alarms beyond the promise."""
+        """What a reader must know first, in sentences: a baseline that is ahead, false alarms beyond the promise."""
         return [sentence for sentence in (self.rival_ahead, self.promise_broken) if sentence]
 
     def rows(self) -> list[tuple[str, float, Interval | None, str]]:

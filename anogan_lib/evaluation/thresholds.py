@@ -39,9 +39,7 @@ class Threshold(float):
         self.count, self.groups = count, groups
         return self
 
-    @property
-    def value(self) -> float:
-        return float(self)
+    value = property(float)
 
     def verdicts(self, scores: np.ndarray) -> np.ndarray:
         """Judge scores (N,): True where anomalous, (N,) bool."""
@@ -99,12 +97,7 @@ def p_values(calibration_scores: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
     For a new normal image P(p <= a) <= a for every a (uniform, but for the steps of 1 / (n + 1)).
 
-    Args:
-        calibration_scores: (n,) scores of normal calibration images.
-        scores: (N,) scores to judge.
-
-    Returns:
-        (N,) p-values in (0, 1]; small is anomalous.
+    From the scores of normal calibration images, (n,), and those to judge, (N,): (N,) in (0, 1]; small is anomalous.
     """
     calibration = np.sort(check_scores(calibration_scores))
     scores = check_scores(scores, least=0)

@@ -42,7 +42,7 @@ class Lanes(Search):
         return next(count for count in (most, *_fewer(most)) if self._alike(count))
 
     def _alike(self, count: int) -> bool:
-        """Whether a step is the same, to the last bit, in each of `count` lanes that hold the same image."""
+        """Return whether a step is the same, to the last bit, in each of `count` lanes that hold the same image."""
         z = draw(1, self.generator.input_shape[-1], self.prior, (0, 0))
         x, z = (tf.repeat(each, count, axis=0) for each in (self.generator(-z, training=False), z))
         z = self.search.descend(x, z, SHORT._replace(steps=1), (0.5, 0.5))[-1].numpy()
@@ -64,28 +64,15 @@ class Lanes(Search):
         return [tf.concat(rows, axis=0)[:count] for rows in zip(*parts, strict=True)]
 
     def invert(
-        self,
-        images,
-        pace: Pace = SHORT,
-        weights=(0.9, 0.1),
-        restarts: int = 1,
-        seed: int = 0,
-        record_every: int = 0,
-        batch_size: int = 64,
-        progress: bool = False,
+        self, images, pace: Pace = SHORT, *how, batch_size: int = 64, progress: bool = False, **options
     ) -> Inversion:
-        """Search z for any number of images, as `Search.invert`, `batch_size` of them in memory at a time.
-
-        Args:
-            images: (N, H, W, C) in [-1, 1]; an array, a split or a tf.data.Dataset.
-            progress: show a progress bar.
-        """
+        """Search z for images in any form, `batch_size` of them in memory at a time, else as `Search.invert` does."""
         # Steps magnify what rounding does. Where there are none, a whole batch may be looked at together.
         invert = super().invert if pace.steps else self.search.invert
         found = []
         with tqdm(desc="inverse mapping", unit="image", disable=not progress) as bar:
             for batch in iterate_batches(images, batch_size):
-                found.append(invert(batch, pace, weights, restarts, seed, record_every))
+                found.append(invert(batch, pace, *how, **options))
                 bar.update(len(batch))
         return joined(found)
 
@@ -104,7 +91,7 @@ def joined(parts: list[Inversion]) -> Inversion:
 
 
 def _most_lanes(*networks) -> int:
-    """As many images as the memory allows, a power of two: each layer's output counts, and its gradient."""
+    """Return how many images the memory allows, a power of two: each layer's output counts, and its gradient."""
     device = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     outputs = sum(int(np.prod(layer.output.shape[1:])) for network in networks for layer in network.layers)
     return 2 ** int(np.log2(np.clip(MEMORY[device] // (4 * outputs), 1, MOST_LANES[device])))

@@ -168,11 +168,11 @@ class RpGAN(DCGAN):
         return {"g_loss": loss, "diversity": diverse}
 
     def seen(self, images, purpose: int):
-        """What D sees of images in training, (N, H, W, 2C): x and (x - m) / s, moved alike."""
+        """Return what D sees of images in training, (N, H, W, 2C): x and (x - m) / s, moved alike."""
         return differentiable(self.eyes(images), self.settings.augment, self._seed(purpose))
 
     def in_units(self, slopes):
-        """The gradient of D by x, in units of s, from that by what D sees, (N, H, W, 2C) -> (N, H, W, C)."""
+        """Return D's gradient by x, in units of s, from that by what D sees, (N, H, W, 2C) -> (N, H, W, C)."""
         by_image, by_departure = tf.split(slopes, 2, axis=-1)
         return by_image * units_of(self.discriminator).spread + by_departure
 

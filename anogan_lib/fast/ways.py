@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from anogan_lib.checks import number, one_of, whole
+from anogan_lib.checks import number, whole
 from anogan_lib.datasets.base import as_split
 from anogan_lib.fast.encoder import EncoderSearch
 from anogan_lib.fast.lanes import Lanes
@@ -66,8 +66,3 @@ class Ways:
         if self.region is None:
             return images
         return ops.where(self.region[..., None], images, self.elsewhere)
-
-
-def check_init(init: str) -> str:
-    """Return the name of a start. Raises ValueError for an unknown one."""
-    return one_of("init", init, PACES)

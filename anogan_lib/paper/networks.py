@@ -9,6 +9,7 @@ import math
 import keras
 from keras import layers
 
+from anogan_lib.checks import one_of
 from anogan_lib.training.settings import check_image_shape
 
 NORMALISATIONS = ("batch", "layer", "spectral")
@@ -82,8 +83,7 @@ def build_discriminator(image_shape=(64, 64, 3), width: int = 32, normalisation:
         normalisation: "batch" as in DCGAN; "layer" (Ba et al. 2016, arXiv 1607.06450), which normalises
             each image by itself; "spectral" (Miyato et al. 2018, arXiv 1802.05957).
     """
-    if normalisation not in NORMALISATIONS:
-        raise ValueError(f"normalisation is one of {', '.join(NORMALISATIONS)}. Received: {normalisation!r}")
+    one_of("normalisation", normalisation, NORMALISATIONS)
     image = keras.Input(check_image_shape(image_shape), name="image")
     y = downsampling(image, block_channels(image_shape, width), normalisation)
     logit = layers.Dense(1, name="logit", dtype="float32")(layers.Flatten()(y))

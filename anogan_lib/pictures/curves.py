@@ -168,10 +168,7 @@ def ladder(
 ) -> "Figure":
     """Draw the AUROC of each rung with its 95 % interval, the first at the bottom, and those of rivals as dashed lines.
 
-    Args:
-        rungs: by name, the scores of the same images, (N,) each.
-        labels: (N,).
-        rivals: AUROC by name.
+    `rungs` are the scores of the same images, (N,) each, and `rivals` AUROC, both by name.
     """
     ax = axes_or_new(ax, PAGE, 0.36 * len(rungs) + 1)
     areas = np.array([auroc(labels, np.asarray(scores)) for scores in rungs.values()])

@@ -25,12 +25,9 @@ LAMS = (0.0, 0.1, 0.5, 1.0)  # lambdas whose lines are drawn
 
 
 def pipeline(detector, normal: np.ndarray, image: np.ndarray) -> "Figure":
-    """Draw the whole way: G and D learn normal images; then one image, its z, G(z), losses, score and verdict.
+    """Draw how a calibrated detector works: G and D learn; then an image, its z, G(z), losses, score and verdict.
 
-    Args:
-        detector: a calibrated AnoGAN.
-        normal: at least 4 normal images (N, H, W, C), of those that it was trained on.
-        image: (H, W, C), the image that is judged.
+    `normal` are at least 4 of its training images, (N, H, W, C); `image`, (H, W, C), is judged.
     """
     found, gan = detector.invert(image[None]), detector.gan
     score, threshold, y = float(found.scores()[0]), float(detector.threshold), found.reconstruction[0]
@@ -86,13 +83,7 @@ def pipeline(detector, normal: np.ndarray, image: np.ndarray) -> "Figure":
 
 
 def growing_blocks(generator, z: np.ndarray, sheets: int = 4) -> "Figure":
-    """Draw a generator as blocks that grow: z, the strongest feature maps after each block, and the image.
-
-    Args:
-        generator: G, a Keras model.
-        z: (L,).
-        sheets: feature maps drawn of each block.
-    """
+    """Draw a generator as blocks that grow: z (L,), the `sheets` strongest feature maps of each block, the image."""
     import keras
 
     z, last = np.asarray(z, "float32")[None], {}
@@ -130,15 +121,10 @@ def growing_blocks(generator, z: np.ndarray, sheets: int = 4) -> "Figure":
 
 
 def search_path(detector, image: np.ndarray, steps: int = 100) -> "Figure":
-    """Draw the search for z: left z on its way over the sphere, right G(z) on its way to the image.
+    """Draw a search from a random start: left z on its way over the sphere, right G(z) on its way to image (H, W, C).
 
     Both sides are planes through the true way: that in which most of z lies, and that of the first G(z), the image and
     the direction in which the way leaves the line between them most.
-
-    Args:
-        detector: an AnoGAN.
-        image: (H, W, C).
-        steps: of the search, from a random start.
     """
     found = detector.invert(image[None], init="random", steps=steps, trace=True, record_every=1)
     z, path, numbers = found.trace.z[:, 0], found.trace.residual[:, 0], found.trace.steps  # (T, L), (T,), (T,)
@@ -191,13 +177,8 @@ def losses_plane(detector, data, found=None, lam: float = 0.1, ax: "Axes | None"
     """Draw each image at its losses R and D, and for several lambdas the line on which A(x) is the threshold.
 
     A(x) = (1 - lambda) R + lambda D is the same along a line of slope -(1 - lambda) / lambda, so lambda turns the line.
-    Thresholds come from the calibration images, at the detector's false-alarm rate.
-
-    Args:
-        detector: a calibrated AnoGAN.
-        data: labelled images, a Split.
-        found: what `detector.invert` or `detector.predict` returned for them; None to search now.
-        lam: the lambda whose line is drawn bold.
+    Thresholds come from the calibration images, at the detector's false-alarm rate; the line of `lam` is bold.
+    `data` is a Split with labels; `found` is what `detector.invert` or `.predict` gave for it, None to search now.
     """
     losses, labels = (found or detector.invert(data)).losses, data.labels
     points = np.stack([losses["residual"], losses["discrimination"]], axis=1)  # (N, 2)
@@ -212,7 +193,7 @@ def losses_plane(detector, data, found=None, lam: float = 0.1, ax: "Axes | None"
     cuts = {}
     for each in sorted({*LAMS, lam}):
         scores = detector.combine(detector.calibration, each, "paper")
-        cuts[each] = cut = float(detector.threshold_of(scores))
+        cuts[each] = cut = float(detector.calibration.threshold(scores, detector.false_alarm_rate))
         ends = [(cut, bottom), (cut, top)] if each == 0 else [(r, (cut - (1 - each) * r) / each) for r in (left, right)]
         bold = each == lam
         ax.plot(*np.transpose(ends), "-" if bold else "--", color="black", linewidth=2 if bold else 0.9)

@@ -12,10 +12,9 @@ from anogan_lib.saving import write_text
 
 
 def write_page(path, template: Path, style: str, script: str, state: dict, **texts: str) -> Path:
-    """Fill a template and write it, whole or not at all; returns the path.
+    """Fill a template and write it to `path`, whole or not at all; return the path.
 
     Args:
-        path: of the page.
         template: HTML with $style, $script, $state and the names of the texts; its Content-Security-Policy names
             $style_digest and $script_digest.
         state: JSON and bytes; these become {"$bytes": in base64}.

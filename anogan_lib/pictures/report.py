@@ -29,11 +29,9 @@ PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn")
 
 
 def write(path, detector, data, evaluation: Evaluation | None = None, prediction=None) -> Path:
-    """Write the report on labelled images as one HTML file of a few megabytes at most.
+    """Write the report of a calibrated detector on labelled images as one HTML file of a few megabytes at most.
 
     Args:
-        path: of the file.
-        detector: a calibrated AnoGAN.
         data: an AnomalyDataset (its test split is taken), a labelled Split, or a tf.data.Dataset of (image, label).
         evaluation, prediction: what `detector.evaluate` and `detector.predict` returned for the same data; made now
             where None.

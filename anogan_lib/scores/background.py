@@ -65,7 +65,7 @@ class Background:
         return self.variances / (self.share + self.variances)
 
     def with_share(self, share: float) -> "Background":
-        """The same with another v0, without the directions that hardly lose anything; the first one stays."""
+        """Return the same with another v0, without the directions that hardly lose anything; the first one stays."""
         changed = replace(self, share=float(share))
         kept = changed.damping > DAMPED
         kept[:1] = True
@@ -97,7 +97,7 @@ class Background:
 
 
 def separation(normal: np.ndarray, patched: np.ndarray) -> float:
-    """AUROC of patched against normal images, from the losses (N,) of each."""
+    """Compute the AUROC of patched against normal images, from the losses (N,) of each."""
     from sklearn.metrics import roc_auc_score
 
     return roc_auc_score(np.repeat([0, 1], [len(normal), len(patched)]), np.concatenate([normal, patched]))

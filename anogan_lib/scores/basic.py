@@ -20,6 +20,7 @@ class Score:
         needs: names of the losses that it combines.
         extra_layers: blocks of the discriminator that it looks at besides f, as in `paper.networks.feature_extractor`.
         map_name: of its maps; scores with the same name have the same maps.
+        learned: whether it has learned what it needs from normal images.
     """
 
     name = ""
@@ -27,11 +28,7 @@ class Score:
     needs: tuple[str, ...] = ("residual", "discrimination")
     extra_layers: tuple[int, ...] = ()
     map_name = "map"
-
-    @property
-    def learned(self) -> bool:
-        """Whether it has learned what it needs from normal images."""
-        return True
+    learned = True
 
     def losses(self, x, y, features_x, features_y) -> dict:
         """Return the losses, (N,) each, that it needs besides R and D."""
@@ -72,12 +69,10 @@ class Standardised(Score):
 
     name = "standardised"
 
-    def __init__(self, spreads: Mapping[str, tuple[float, float]] | None = None):
-        self.spreads = dict(spreads or {})
+    def __init__(self):
+        self.spreads: dict[str, tuple[float, float]] = {}
 
-    @property
-    def learned(self) -> bool:
-        return set(self.needs) <= self.spreads.keys()
+    learned = property(lambda self: set(self.needs) <= self.spreads.keys())
 
     def learn(self, losses):
         if any(len(values) < 2 for values in losses.values()):

@@ -36,9 +36,10 @@ class Local(Standardised):
     map_name = "local_map"
     cells, top_cells = CELLS, TOP_CELLS
 
-    def __init__(self, spreads=None, backgrounds: dict[str, Background] | None = None, blocks: int = 1):
-        super().__init__(spreads)
-        self.backgrounds, self.blocks = dict(backgrounds or {}), blocks
+    def __init__(self, blocks: int = 1):
+        super().__init__()
+        self.backgrounds: dict[str, Background] = {}
+        self.blocks = blocks
 
     extra_layers = property(lambda self: tuple(range(1, self.blocks + 1)))
     needs = property(lambda self: ("local_residual", *(f"local_discrimination_{i}" for i in self.extra_layers)))
@@ -99,7 +100,7 @@ class EarlierLocal(Local):
     cells, top_cells = 2**10, TOP
 
     def maps(self, x, y):
-        """Root mean square difference around each pixel."""
+        """Return the root mean square difference around each pixel, (N, H, W)."""
         squares = ops.mean(self._foreground(self.needs[0], without_contrast(x) - without_contrast(y)) ** 2, axis=-1)
         return ops.sqrt(ops.maximum(smooth_map(squares, 1 / 64), 0.0))
 
@@ -111,7 +112,7 @@ def without_contrast(images):
 
 
 def mean(values):
-    """Mean of each image, (N, h, w, C) -> (N, 1, 1, 1); row by row, since LiteRT loses digits in long sums."""
+    """Average each image, (N, h, w, C) -> (N, 1, 1, 1); row by row, since LiteRT loses digits in long sums."""
     return ops.mean(ops.mean(values, axis=(2, 3), keepdims=True), axis=1, keepdims=True)
 
 
@@ -145,7 +146,7 @@ def resize(images, down, across):
 
 @lru_cache
 def _gaussian(side: int, sigma: float, truncate: float) -> np.ndarray:
-    """The matrix (side, side) that smooths a row of pixels."""
+    """Return the matrix (side, side) that smooths a row of pixels."""
     from scipy.ndimage import gaussian_filter1d
 
     return gaussian_filter1d(np.eye(side), sigma, axis=0, truncate=truncate).astype("float32")
@@ -153,7 +154,7 @@ def _gaussian(side: int, sigma: float, truncate: float) -> np.ndarray:
 
 @lru_cache
 def _cells(side: int, cells: int) -> np.ndarray:
-    """The matrix (cells, side) that averages a row of places over cells; a place on a border counts in shares."""
+    """Return the matrix (cells, side) that averages places over cells; a place on a border counts in shares."""
     edges, place = np.linspace(0, side, cells + 1), np.arange(side)
     shared = np.minimum(edges[1:, None], place + 1) - np.maximum(edges[:-1, None], place)
     return (np.maximum(shared, 0.0) * cells / side).astype("float32")

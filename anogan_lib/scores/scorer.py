@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from anogan_lib import scores
+from anogan_lib.datasets.base import Split, sample_images
 from anogan_lib.paper.networks import feature_extractor
 from anogan_lib.paper.search import Inversion
+from anogan_lib.scores import background
 
 BATCH = 64  # images compared at a time: what is compared takes several times an image's memory
 
@@ -32,7 +35,7 @@ class ScoredInversion(Inversion):
     own: bool
 
     def scores(self, lam: float | None = None, score: str | None = None) -> np.ndarray:
-        """A(x), (N,), under any lambda and score: the losses are weighed again, without a new search."""
+        """Compute A(x), (N,), under any lambda and score: the losses are weighed again, without a new search."""
         if lam is None and score in (None, self.score):
             lam = self.lam
         return self.weigh(self.losses, lam, score or self.score)
@@ -72,8 +75,26 @@ class Scorer:
         return self._compared(name, found, lambda x, y, *features: {"map": self[name].maps(x, y)}, "maps")["map"]
 
     def known(self, name: str, losses: Mapping) -> bool:
-        """Whether these losses are all that a score needs."""
+        """Return whether these losses are all that a score needs."""
         return set(self[name].needs) <= losses.keys()
+
+    def choose_shares(self, split: Split, invert: Callable, seed: int, wanted: int | None) -> None:
+        """Choose how much of the background score="best" filters out, by patches in validation images.
+
+        Args:
+            invert: images (N, H, W, C) -> Inversion.
+            wanted: about how many images with patches; None for `background.PATCHED`.
+        """
+        most = background.enough(*(each.mean.shape for each in self["best"].backgrounds.values()))
+        normal, wanted = sample_images(split, most, seed), min(wanted or background.PATCHED, most)
+        patched = (background.patched(normal, seed, wanted, opacity) for opacity in background.OPACITIES)
+        if len(opaque := next(patched)):  # else no patch shows on these images
+            differences = map(self.differences, map(invert, chain([normal, opaque], patched)))
+            self["best"].choose_shares(next(differences), differences)
+
+    def names_for(self, losses: Mapping) -> tuple[str, ...]:
+        """Return the names of the scores that these losses and what was learned allow."""
+        return tuple(name for name in scores.NAMES if self[name].learned and self.known(name, losses))
 
     def learn(self, losses: Mapping[str, np.ndarray]) -> None:
         """Let each score that these losses are enough for learn from normal images."""
@@ -87,7 +108,7 @@ class Scorer:
             score.learn({})
 
     def combine(self, name: str, losses: Mapping, lam: float) -> np.ndarray:
-        """A(x), (N,), under a score. Raises ValueError where a loss is missing, or nothing was learned."""
+        """Compute A(x), (N,), under a score. Raises ValueError where a loss is missing, or nothing was learned."""
         if not self.known(name, losses):
             missing = ", ".join(sorted(set(self[name].needs) - losses.keys()))
             made = f'AnoGAN(gan, score="{name}")'
@@ -95,12 +116,12 @@ class Scorer:
         return np.asarray(self[name].combine(losses, lam))
 
     def feature_layers(self, name: str) -> keras.Model:
-        """The feature layers that a score looks at, f the last; its outputs are (N, h, w, channels) each."""
+        """Return the feature layers that a score looks at, f the last, as a model: outputs (N, h, w, channels) each."""
         outputs = [feature_extractor(self.discriminator, layer).output for layer in self[name].extra_layers]
         return keras.Model(self.discriminator.input, [*outputs, self.features.output])
 
     def shapes(self) -> dict[str, tuple]:
-        """The shapes of what score="best" compares, (None, h, w, C) by loss."""
+        """Return the shapes of what score="best" compares, (None, h, w, C) by loss."""
         x = keras.KerasTensor(self.discriminator.input_shape)
         features = keras.tree.flatten(self.feature_layers("best")(x))
         return {name: each.shape for name, each in self["best"].differences(x, x, features, features).items()}

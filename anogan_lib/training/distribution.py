@@ -55,7 +55,7 @@ def workers() -> tuple[int, int]:
 
 
 def chief() -> bool:
-    """Whether this worker is the one that writes files and shows its progress."""
+    """Return whether this worker is the one that writes files and shows its progress."""
     return workers()[0] == 0
 
 

@@ -72,15 +72,13 @@ class LambdaExplorer(View):
         self.detector, self.images, self.labels = detector, split.images, split.labels
         if not 0 < self.labels.sum() < len(self.labels):
             raise ValueError("The explorer compares normal with anomalous images: give at least one of each.")
-        count = len(detector.calibration_scores)  # says so where the detector is not calibrated
-        if detector.calibration_groups is not None and not detector.estimate:
-            count = len(set(detector.calibration_groups.tolist()))
-        rates = [rate for rate in RATES if rate >= 1 / (count + 1) - 1e-12]
+        detector.calibration_scores  # noqa: B018 - says so where the detector is not calibrated
+        rates = [rate for rate in RATES if rate >= detector.calibration.lowest_rate - 1e-12]
         kinds = np.asarray(pictures.CLASSES)[self.labels] if split.kinds is None else split.kinds
         self.losses = (prediction or detector.invert(split)).losses
         check_same("prediction", split, self.losses["residual"])
-        calibrated = detector.scores_for(detector.calibration)
-        scores = [name for name in detector.scores_for(self.losses) if name in calibrated]
+        calibrated = detector.scores.names_for(detector.calibration)
+        scores = [name for name in detector.scores.names_for(self.losses) if name in calibrated]
         about = {
             "names": image_names(split, kinds),
             "labels": self.labels.tolist(),
@@ -117,7 +115,7 @@ class LambdaExplorer(View):
         for score, lam in itertools.product(about["scores"], LAMS):
             scores = self.detector.combine(self.losses, lam, score)
             normal = self.detector.combine(self.detector.calibration, lam, score)
-            cuts = [self.detector.threshold_of(normal, rate) for rate in about["rates"]]
+            cuts = [self.detector.calibration.threshold(normal, rate) for rate in about["rates"]]
             verdicts = np.stack([cut.verdicts(scores) for cut in cuts])  # (F, N)
             counts = [np.bincount(2 * self.labels + each, minlength=4) for each in verdicts]
             found = {"scores": scores, "thresholds": cuts, "auroc": metrics.auroc(self.labels, scores)}

@@ -5,7 +5,7 @@ import traitlets as tr
 
 from anogan_lib import pictures
 from anogan_lib.datasets.images import from_uint8
-from anogan_lib.evaluation.prediction import Prediction
+from anogan_lib.evaluation.calibration import Prediction
 from anogan_lib.widgets.base import View, check_inside, check_same, checked, image_names, map_scale, number, script
 from anogan_lib.widgets.sheets import border, sheet, shrunk
 

@@ -95,8 +95,6 @@ class InversionStepper(View):
         wanted = self.settings | settings
         for name in ("steps", "restarts"):
             wanted[name] = whole(name, wanted[name], 1)
-        if wanted["step_size"] is not None and not wanted["step_size"] > 0:
-            raise ValueError(f"step_size is above 0, or None for the search's own. Received: {wanted['step_size']!r}.")
         if wanted["lam"] is None:
             wanted["lam"] = self.detector.lam
         ahead = list(range(len(self.images))) if len(self.images) <= AHEAD else [self.index]
@@ -128,7 +126,7 @@ class InversionStepper(View):
         scores, own = self.detector.scores, self.detector.scores[self.detector.score]
         weights = own.weights(lam)
         # The search minimises a score of R and D alone: the one that gives them these weights.
-        minimised = next(n for n in self.detector.scores_for(losses) if np.allclose(scores[n].weights(lam), weights))
+        minimised = next(n for n in scores.names_for(losses) if np.allclose(scores[n].weights(lam), weights))
         y, pulls = self._look(x, z, weights)
         lengths = np.linalg.norm(pulls, axis=-1) + 1e-12  # (2, restarts T)
         curves = losses | {
@@ -183,9 +181,7 @@ class InversionStepper(View):
             del runs[next(place for place in runs if place != str(self.index))]
         return runs
 
-    @property
-    def _run(self) -> dict:
-        return self.runs[str(self.index)]
+    _run = property(lambda self: self.runs[str(self.index)])
 
     def _describe(self) -> str:
         if str(self.index) not in self.runs:

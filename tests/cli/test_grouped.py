@@ -66,7 +66,9 @@ def test_the_detector_keeps_what_its_threshold_needs(trained, photos):
         new = detector.predict(data.test)
         assert new.p_values == pytest.approx(thresholds.hierarchical_p_values(scores, new.scores, groups), abs=0.09)
         assert set(np.round(new.p_values, 6)) <= set(np.round((1 + np.arange(10) / 3) / 4, 6))
-    detector.estimate = False
+    words = ["score", str(trained / "estimate"), str(photos / "fine" / "lot00_00.png"), "--steps", "1"]
+    assert main(words) == 0  # calibrated again, an estimate stays one
+    detector.calibration.estimate = False
     with pytest.raises(ValueError, match="3 groups"):
         detector.threshold  # noqa: B018
 
