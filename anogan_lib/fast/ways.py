@@ -40,14 +40,7 @@ class Ways:
             self.lanes["encoder"] = Lanes(EncoderSearch(generator, features, prior, encoder))
 
     def invert(
-        self,
-        images,
-        init: str,
-        steps: int | None,
-        weights,
-        step_size: float | None = None,
-        restarts: int = 1,
-        **options,
+        self, images, init: str, steps: int | None, weights, step_size: float | None, restarts: int, **options
     ) -> Inversion:
         """Find z for each image; see `AnoGAN.invert` for the arguments, and `Lanes.invert` for the options."""
         if init not in self.lanes:
