@@ -24,6 +24,7 @@ from anogan_lib.fast.ways import MOST_STEPS, PACES, Ways
 from anogan_lib.paper.dcgan import DCGAN
 from anogan_lib.paper.networks import feature_extractor
 from anogan_lib.paper.search import Inversion
+from anogan_lib.pictures.images import common_scale, comparison
 from anogan_lib.scores import background
 from anogan_lib.scores.scorer import ScoredInversion, Scorer
 
@@ -180,8 +181,7 @@ class AnoGAN:
         if self.steps and self.weights != before:
             found = self.invert(split)
             self.scores.learn(found.losses)
-        maps = self._all_maps(found)
-        self.map_scales = {name: max(float(np.quantile(each, 0.999)), 1e-6) for name, each in maps.items()}
+        self.map_scales = {name: common_scale(maps) for name, maps in self._all_maps(found).items()}
         self._remember("validation", split)
         return self
 
@@ -364,8 +364,6 @@ class AnoGAN:
         Returns:
             [{"anomaly_score": float, "label": int}, ...], the calibrated threshold, and the accuracy.
         """
-        from anogan_lib.pictures import comparison
-
         split = labelled(dataset)
         found = self.predict(split)
         pairs = zip(found.scores.tolist(), split.labels.tolist(), strict=True)
