@@ -16,7 +16,6 @@ Four ideas are added here, and each can be left out:
   that explains held-back images better is kept.
 """
 
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -37,7 +36,6 @@ from anogan_lib.paper.search import Search
 from anogan_lib.training import distribution
 from anogan_lib.training.augmentation import flip, patch, translate
 from anogan_lib.training.checkpoints import Checkpoints, History
-from anogan_lib.training.progress import CHECKPOINT_SECONDS
 from anogan_lib.training.reproducible import seeded, step_seed
 from anogan_lib.training.settings import check_image_shape
 
@@ -141,36 +139,29 @@ def train_encoder(
     """
     recipe, split = (ADAPTED if adapt else PUBLISHED), as_split(images)
     batch_size = distribution.joint_batch(whole("batch_size", batch_size, 1), len(split))
-    if epochs is not None:
-        whole("epochs", epochs, 1, MOST_EPOCHS)
-    if kappa is not None:
-        number("kappa", kappa, 0)
-    if learning_rate is not None:
-        number("learning_rate", learning_rate, 0, 1, above=True)
+    kappa = number("kappa", recipe.kappa if kappa is None else kappa, 0)
+    rate = recipe.learning_rate if learning_rate is None else learning_rate
+    rate = number("learning_rate", rate, 0, 1, above=True)
     per_epoch = len(split) // batch_size
     if epochs is None:
         usual = gan.default_epochs(per_epoch) * per_epoch
         done = int(gan.steps_done.numpy()) or usual
         steps = min(recipe.steps, max(done, recipe.steps * done // usual))
         epochs = max(1, steps // per_epoch)
+    whole("epochs", epochs, 1, MOST_EPOCHS)
     if validation is not None:
         validation = sample_images(validation, MOST_VALIDATION, gan.settings.seed)
-    kappa = recipe.kappa if kappa is None else kappa
-    options = epochs * per_epoch, kappa, learning_rate or recipe.learning_rate
 
     def trained(moved: bool) -> EncoderTraining:
-        training = EncoderTraining(gan, adapt, patches, moved, *options)
+        training = EncoderTraining(gan, adapt, patches, moved, epochs * per_epoch, kappa, rate)
         # A checkpoint belongs to a DCGAN of so many steps: one that was trained further begins anew.
         folder = f"{int(gan.steps_done.numpy())}-steps-{'moved' if moved else 'plain'}"
         training.run(split, batch_size, validation, checkpoint_dir and Path(checkpoint_dir) / folder, verbose)
         return training
 
     chosen = trained(bool(moved))
-    if (
-        moved is None
-        and validation is not None
-        and chosen.left_of_moved(validation) < ALIKE * min(chosen.history["left"])
-    ):
+    free = moved is None and validation is not None
+    if free and chosen.left_of_moved(validation) < ALIKE * min(chosen.history["left"]):
         other = trained(True)
         if min(other.history["left"]) < TIE * min(chosen.history["left"]):
             chosen = other
@@ -238,7 +229,7 @@ class EncoderTraining:
         if checkpoints and (kept := checkpoints.restore()):
             self.history = kept
         losses = self.history.pop("unfinished", [])  # of the steps since the last look
-        done, saved = int(self.steps_done.numpy()), time.monotonic()
+        done = int(self.steps_done.numpy())
         with tqdm(total=self.steps, initial=done, desc="training encoder", unit="step", disable=not verbose) as bar:
             rows = distribution.rows_of_worker(batch_size)
             for batch in steps_from(split, batch_size, self.gan.settings.seed, done, self.steps, rows):
@@ -248,16 +239,11 @@ class EncoderTraining:
                 bar.update()
                 if len(losses) == EVERY or int(self.steps_done.numpy()) == self.steps:
                     self.look(losses, validation)
-                    bar.set_postfix(
-                        {name: f"{self.history[name][-1]:.4f}" for name in ("loss", "left") if self.history[name]},
-                        refresh=False,
-                    )
+                    last = {name: self.history[name][-1:] for name in ("loss", "left")}
+                    bar.set_postfix({name: f"{each[0]:.4f}" for name, each in last.items() if each}, refresh=False)
                     losses = []
-                if checkpoints and time.monotonic() - saved > CHECKPOINT_SECONDS:
-                    unfinished = [float(each) for each in losses]
-                    if np.isfinite(unfinished).all():
-                        checkpoints.save(self.history | {"unfinished": unfinished})
-                    saved = time.monotonic()
+                if checkpoints:
+                    checkpoints.save_each_minute(self.history, losses)
         if checkpoints and int(self.steps_done.numpy()) > done:
             checkpoints.save(self.history)
 
@@ -313,14 +299,9 @@ class EncoderTraining:
         return networks
 
     def _checkpoints(self, folder) -> Checkpoints:
-        networks = {
-            f"{kind}_{name}": network
-            for kind in ("learning", "averaged", "best")
-            for name, network in getattr(self, kind).items()
-        }
-        settings = asdict(self.gan.settings) | {
-            name: getattr(self, name) for name in ("adapt", "patches", "moved", "kappa", "steps")
-        }
+        kinds, chosen = ("learning", "averaged", "best"), ("adapt", "patches", "moved", "kappa", "steps")
+        networks = {f"{kind}_{name}": each for kind in kinds for name, each in getattr(self, kind).items()}
+        settings = asdict(self.gan.settings) | {name: getattr(self, name) for name in chosen}
         return Checkpoints(folder, settings, **networks, optimizer=self.optimizer, steps_done=self.steps_done)
 
     def _seed(self, purpose: int):

@@ -4,11 +4,15 @@ import json
 import math
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 from anogan_lib.training.distribution import chief
+
+EVERY_SECONDS = 60.0  # so much is lost at most
 
 
 class History(dict):
@@ -37,9 +41,12 @@ class Checkpoints:
         checkpoint = tf.train.Checkpoint(**state)
         checkpoint.save_counter.numpy()  # made now, by all workers: making a variable is an exchange between them
         self.manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=2)
+        self.saved = time.perf_counter()
 
     def restore(self) -> History | None:
         """Restore the last checkpoint and return its history, or None where there is none.
+
+        What `save_each_minute` wrote has the figures of unfinished steps as "unfinished".
 
         Raises:
             ValueError: the checkpoint was made with other settings, or cannot be read.
@@ -54,17 +61,15 @@ class Checkpoints:
         try:
             kept = json.loads(Path(f"{latest}.json").read_text(encoding="utf-8"))
             settings, history = kept["settings"], History(kept["history"])
-        except (OSError, ValueError, KeyError, TypeError):
+            if settings == self.settings:
+                self.manager.checkpoint.restore(latest).assert_consumed()
+        except (OSError, ValueError, KeyError, TypeError, IndexError, AssertionError, tf.errors.OpError):
             raise ValueError(unreadable) from None
         if settings != self.settings:
             raise ValueError(
                 f"The checkpoint in {self.folder} was made with other settings ({settings}); choose another folder "
                 f"or the same settings. Received: {self.settings}"
             )
-        try:
-            self.manager.checkpoint.restore(latest).assert_consumed()
-        except (tf.errors.OpError, IndexError, ValueError, AssertionError):
-            raise ValueError(unreadable) from None
         return history
 
     def _check_room(self) -> None:
@@ -75,6 +80,13 @@ class Checkpoints:
         needed = 3 * self.bytes  # while one is written, two are kept
         if (free := shutil.disk_usage(self.folder).free) < needed:
             raise OSError(f"{self.folder} has {free / 1e6:.0f} MB left, and checkpoints need {needed / 1e6:.0f} MB.")
+
+    def save_each_minute(self, history: History, steps: list) -> None:
+        """Save once a minute, with the figures of steps that are not in `history` yet, if all are finite."""
+        if time.perf_counter() - self.saved > EVERY_SECONDS:
+            self.saved, figures = time.perf_counter(), tf.nest.map_structure(float, steps)
+            if np.isfinite(figures).all():
+                self.save(history | {"unfinished": figures})
 
     def save(self, history: History) -> None:
         """Write a checkpoint. Raises OSError where that fails; the last one is then kept.
@@ -94,3 +106,6 @@ class Checkpoints:
                 shutil.rmtree(part) if part.is_dir() else part.unlink()
             reason = getattr(error, "message", None) or error.strerror
             raise OSError(f"Cannot write a checkpoint into {self.folder}: {reason}. The last one is kept.") from None
+        for old in self.folder.glob("ckpt-*.json"):
+            if not old.with_suffix(".index").is_file():
+                old.unlink()

@@ -11,7 +11,6 @@ from anogan_lib.training.checkpoints import Checkpoints, History
 FIGURES = ("d_loss", "g_loss", "d_real", "d_fake", "diversity")  # of each epoch, beside its seconds
 ENOUGH_STEPS = 500  # before that, nothing is said of how the training goes
 LEAST_DIVERSITY = 0.6  # below it, G repeats itself
-CHECKPOINT_SECONDS = 60.0  # so much is lost at most
 
 
 def empty_history() -> History:
@@ -36,25 +35,19 @@ class Progress:
     def __init__(self, gan, epochs: int, checkpoints: Checkpoints | None, checkpoint_every, on_epoch, on_step, verbose):
         self.gan, self.checkpoints, self.checkpoint_every = gan, checkpoints, checkpoint_every
         self.on_epoch, self.on_step = on_epoch, on_step
-        self.history = checkpoints.restore() if checkpoints else None
-        if self.history is None:
-            self.history = empty_history()
-        self.steps = [dict(zip(FIGURES, step, strict=True)) for step in self.history.pop("unfinished", ())]
+        self.history = (checkpoints and checkpoints.restore()) or empty_history()
+        self.steps = self.history.pop("unfinished", [])
         done = int(gan.epochs_done.numpy())
         self.epochs = range(done, epochs if checkpoints else done + epochs)
         self.bar = tqdm(total=self.epochs.stop, initial=done, desc="training", unit="epoch", disable=not verbose)
-        self.saved = time.perf_counter()
-        self.began = self.saved - self.history.pop("unfinished_seconds", 0.0)
+        self.began = time.perf_counter() - self.history.pop("unfinished_seconds", 0.0)
 
     def after_step(self, logs: dict) -> bool:
         """Record a step. Returns whether training ends here."""
-        self.steps.append(logs)
-        if self.checkpoints and time.perf_counter() - self.saved > CHECKPOINT_SECONDS:
-            steps = [[float(each[name]) for name in FIGURES] for each in self.steps]
-            if np.isfinite(steps).all():
-                seconds = time.perf_counter() - self.began
-                self.checkpoints.save(self.history | {"unfinished": steps, "unfinished_seconds": seconds})
-            self.saved = time.perf_counter()
+        self.steps.append([logs[name] for name in FIGURES])
+        if self.checkpoints:
+            seconds = time.perf_counter() - self.began
+            self.checkpoints.save_each_minute(self.history | {"unfinished_seconds": seconds}, self.steps)
         return bool(self.on_step and self.on_step(self.gan, logs))
 
     def after_epoch(self) -> bool:
@@ -65,8 +58,8 @@ class Progress:
         """
         self.gan.epochs_done.assign_add(1)
         now, number = time.perf_counter(), int(self.gan.epochs_done.numpy())
-        for name in FIGURES:
-            self.history[name].append(float(np.mean([float(each[name]) for each in self.steps])))
+        for name, values in zip(FIGURES, zip(*self.steps, strict=True), strict=True):
+            self.history[name].append(float(np.mean([float(each) for each in values])))
         self.history["seconds"].append(now - self.began)
         logs = {name: values[-1] for name, values in self.history.items()}
         if not np.isfinite(logs["d_loss"] + logs["g_loss"]):
@@ -78,7 +71,6 @@ class Progress:
         due = stop or number == self.epochs.stop or number % self.checkpoint_every == 0
         if self.checkpoints and due:
             self.checkpoints.save(self.history)
-            self.saved = time.perf_counter()
         self.steps, self.began = [], time.perf_counter()
         if (stop or number == self.epochs.stop) and int(self.gan.steps_done.numpy()) >= ENOUGH_STEPS:
             for sentence in advice(self.history):

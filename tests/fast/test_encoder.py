@@ -10,6 +10,7 @@ from anogan_lib import DCGAN, AnoGAN
 from anogan_lib.fast import encoder as encoding
 from anogan_lib.fast.encoder import train_encoder
 from anogan_lib.paper.prior import onto_prior
+from anogan_lib.training import checkpoints
 
 SHAPE = (16, 16, 1)
 
@@ -91,8 +92,8 @@ def test_moved_images_are_learned_from_only_where_images_held_back_say_so(gan):
 
 
 def test_an_interrupted_training_of_the_encoder_ends_as_a_whole_one(gan, tmp_path, monkeypatch):
-    monkeypatch.setattr(encoding, "time", SimpleNamespace(monotonic=count().__next__))  # a second a step
-    monkeypatch.setattr(encoding, "CHECKPOINT_SECONDS", 20)  # also between two looks
+    monkeypatch.setattr(checkpoints, "time", SimpleNamespace(perf_counter=count().__next__))  # a second a step
+    monkeypatch.setattr(checkpoints, "EVERY_SECONDS", 20)  # also between two looks
     options = {"epochs": 150, "verbose": False}
     whole = train_encoder(gan, discs(64, 0), discs(32, 5), checkpoint_dir=tmp_path / "whole", **options)
     look, looks = encoding.EncoderTraining.look, []

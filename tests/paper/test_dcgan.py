@@ -64,7 +64,7 @@ def test_a_long_epoch_goes_on_where_it_was_stopped(images, tmp_path, monkeypatch
         if int(gan.steps_done) == 8:  # in the third epoch
             raise KeyboardInterrupt
 
-    monkeypatch.setattr("anogan_lib.training.progress.CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("anogan_lib.training.checkpoints.EVERY_SECONDS", 0.0)
     options = {"epochs": 4, "batch_size": 16, "verbose": False}
     with pytest.raises(KeyboardInterrupt):
         small().train(images, checkpoint_dir=tmp_path, on_step=stop, **options)

@@ -74,7 +74,7 @@ def test_a_killed_training_worker_goes_on_from_the_checkpoint(tmp_path):
     parts.mkdir()
     for i, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (60, 16, 16), "uint8")):
         Image.fromarray(pixels).save(parts / f"{i}.png")
-    code = "import sys; from anogan_lib.training import progress; progress.CHECKPOINT_SECONDS = 0.1\n"
+    code = "import sys; from anogan_lib.training import checkpoints; checkpoints.EVERY_SECONDS = 0.1\n"
     code += "from anogan_lib.cli import main; sys.exit(main(sys.argv[1:]))"
     command = ["-c", code, "train", str(parts), "--latent-dim", "4", "--width", "4", "--recipe", "paper"]
     command += ["--false-alarm-rate", "0.2", "--resume", "--out", str(out), "--epochs"]
