@@ -6,7 +6,7 @@ python -m tests.benchmarks.tables
 import json
 from pathlib import Path
 
-from tests.benchmarks import ablation, quality
+from tests.benchmarks import ablation, quality, shapes
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -34,7 +34,9 @@ def tables() -> list[tuple[Path, str]]:
     """Every table that a command draws, and the page that it stands in."""
     told, switches = json.loads(quality.KEPT.read_text()), json.loads(ablation.KEPT.read_text())
     results = Path(__file__).with_name("README.md")
+    steps = json.loads(shapes.KEPT.read_text())
     drawn = (quality.table(told), ready(cards()), ablation.table(switches))
+    drawn += (shapes.table(steps), shapes.paper_table(steps))
     return [(ROOT / "README.md", quality.summary(told)), *((results, table) for table in drawn)]
 
 
