@@ -15,7 +15,7 @@ help:
 	@echo "make test       every test, the notebooks among them (COVERAGE=1 also says which lines of anogan_lib/ none runs)"
 	@echo "make test-browser  the report, the live page and the interactive views in a real browser (needs Chromium on the machine)"
 	@echo "make fuzz       damages images, masks, tables and detectors until a reader stumbles (SECONDS=60 for each; Linux)"
-	@echo "make kills      kills score, evaluate and demo, and compares what they write in the end (half an hour)"
+	@echo "make kills      kills score, train, evaluate and demo, and compares what they write in the end (an hour)"
 	@echo "make bench      speed of the search beside the textbook loop (half an hour); results/bench/speed.json"
 	@echo "make bench-training  quality against minutes of training (hours; goes on where it was stopped); tests/benchmarks/training.json"
 	@echo "make mutations  puts six faults into a copy of the library: a notebook has to notice each (TURN=n tries two)"
@@ -82,6 +82,7 @@ $(FUZZ_STAMP): $(STAMP)
 
 kills: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.kills
+	$(BIN)/python -m tests.benchmarks.killed_training
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.speed
