@@ -52,8 +52,10 @@ def main(argv: list[str] | None = None) -> int:
         except (ValueError, OSError, ImportError) as error:
             files.complain(error)
             return 2
-        except MemoryError:
-            files.complain("the memory is not enough for this.")
+        except Exception as error:
+            if type(error).__name__ not in ("MemoryError", "ResourceExhaustedError"):  # Python's and TensorFlow's
+                raise
+            files.complain("the memory is not enough for this; in training, a smaller --size or --width needs less.")
             return 2
     return 0
 

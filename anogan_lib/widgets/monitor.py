@@ -14,7 +14,7 @@ from anogan_lib.datasets.base import as_split
 from anogan_lib.datasets.images import to_uint8
 from anogan_lib.paper import prior
 from anogan_lib.training.checkpoints import History
-from anogan_lib.training.progress import empty_history
+from anogan_lib.training.progress import ENOUGH_STEPS, FIGURES, advice, empty_history
 from anogan_lib.widgets.base import View, number, script
 from anogan_lib.widgets.sheets import sheet
 
@@ -187,8 +187,9 @@ class TrainingMonitor(View):
     def _look(self, now: float) -> None:
         """Take samples, D's verdicts, the losses since the last look, and the time."""
         drawn, shares = self._look_at()
-        losses = [float(np.mean([float(each[name]) for each in self._logs])) for name in ("d_loss", "g_loss")]
+        self._figures = {name: [float(np.mean([float(each[name]) for each in self._logs]))] for name in FIGURES}
         self._drawn, self._logs = drawn.numpy(), []
+        losses = self._figures["d_loss"] + self._figures["g_loss"]
         rows = [*self.curve, [self._steps, *losses, *map(float, shares)]]
         if len(rows) > ROWS:
             rows = [*np.reshape(rows[:-1], (ROWS // 2, 2, -1)).mean(axis=1).tolist(), rows[-1]]
@@ -224,7 +225,9 @@ class TrainingMonitor(View):
         called = ", ".join(f"{100 * share:.0f} % of {name}" for share, name in zip(shares, names, strict=False))
         clock = f"{number(round(self.seconds_an_epoch, 1))} seconds an epoch"
         clock += f", {self.seconds_left:.0f} seconds left" if self.running else ""
-        return f"{state}. Loss of D {d_loss:.2f}, of G {g_loss:.2f}. D calls real {called}. {clock}."
+        losses = f"Loss of D {d_loss:.2f}, of G {g_loss:.2f}; diversity {self._figures['diversity'][0]:.2f}"
+        wrong = advice(self._figures) if self.gan.steps_done.numpy() >= ENOUGH_STEPS else []
+        return " ".join([f"{state}. {losses}. D calls real {called}. {clock}.", *wrong])
 
     def _about(self) -> str:
         return f"{self.epochs} epochs of {self.steps_an_epoch} steps"

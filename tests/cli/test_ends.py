@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 from anogan_lib.cli import main, tables
 from tests.benchmarks import kills
@@ -89,13 +90,15 @@ def test_words_that_are_no_command_end_with_2(words):
     assert end.value.code == 2
 
 
-def test_too_little_memory_is_said(monkeypatch, capsys):
+@pytest.mark.parametrize("error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM in a step")])
+def test_too_little_memory_is_said(error, monkeypatch, capsys):
     def greedy(*_, **__):
-        raise MemoryError
+        raise error
 
     monkeypatch.setattr("anogan_lib.datasets.load", greedy)
     assert main(["data", "hazelnut"]) == 2
-    assert capsys.readouterr().err == "anogan: the memory is not enough for this.\n"
+    said = "anogan: the memory is not enough for this; in training, a smaller --size or --width needs less.\n"
+    assert capsys.readouterr().err == said
 
 
 def test_a_reader_that_closes_the_pipe_is_no_error():

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from anogan_lib.cli import files, main
+from anogan_lib.cli import files, main, tables
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +108,28 @@ def test_a_killed_worker_scores_only_what_it_had_not(photos, tiny_detector, tmp_
     assert sum(counts) == 140 - scored + 1  # and one to compare with
     assert (tmp_path / "a.csv").read_bytes() == expected
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+
+
+def test_two_workers_that_finish_at_once_join_the_parts_once(
+    photos, tiny_detector, expected, tmp_path, monkeypatch, capsys
+):
+    """The first reads a part; before it reads the other, the second joins the table and removes both."""
+    words, read = ["score", str(tiny_detector), str(photos), "--csv", str(tmp_path / "a.csv")], tables.read
+    as_worker(monkeypatch, 0)
+    assert main(words) == 0
+
+    def overtaken(path):
+        monkeypatch.setattr(tables, "read", read)
+        rows = read(path)
+        assert main(words) == 0
+        return rows
+
+    as_worker(monkeypatch, 1)
+    monkeypatch.setattr(tables, "read", overtaken)
+    assert main(words) == 0
+    assert (tmp_path / "a.csv").read_bytes() == expected
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
+    assert capsys.readouterr().out.count("joins the parts") == 2
 
 
 def test_parts_of_different_runs_are_not_joined(photos, tiny_detector, expected, tmp_path, monkeypatch, capsys):

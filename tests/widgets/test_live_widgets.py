@@ -18,6 +18,7 @@ from traitlets import TraitError
 from anogan_lib import DCGAN, AnoGAN
 from anogan_lib.datasets.images import to_uint8
 from anogan_lib.evaluation import thresholds
+from anogan_lib.training.progress import FIGURES
 from anogan_lib.widgets import DefectPainter, LatentWalk, TrainingMonitor, monitor, walk
 
 
@@ -378,10 +379,34 @@ def test_watching_takes_less_than_a_twentieth_of_the_time(masked_data, monkeypat
     view.observe(lambda _: setattr(clock, "now", clock.now + 0.7), "curve")  # while it looks
     for _ in range(20_000):
         clock.now += 0.01
-        view.on_step(view.gan, {"d_loss": 1.0, "g_loss": 1.0})
+        view.on_step(view.gan, dict.fromkeys(FIGURES, 1.0))
     looks = len(view.curve)
     assert view.cost < 0.05 and looks == pytest.approx(0.03 * clock.now / 0.7, abs=1.5)
     assert view.cost == pytest.approx(0.7 * looks / clock.now, rel=0.01)  # the last look is at the last step
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        ({"diversity": 0.31}, "The generator repeats itself: its images differ from one another 31% as much"),
+        ({"d_real": 1.0, "d_fake": 0.0}, "The discriminator has won"),
+        ({}, None),
+    ],
+)
+def test_a_training_that_goes_wrong_says_so_in_the_caption(figures, said, masked_data, often):
+    view = TrainingMonitor(small(), masked_data.train, masked_data.validation, epochs=1000, batch_size=16)
+    logs = {"d_loss": 1.0, "g_loss": 1.0, "d_real": 0.7, "d_fake": 0.3, "diversity": 0.9} | figures
+    view.gan.steps_done.assign(499)
+    for _ in range(2):  # the clock begins with the first step
+        view.on_step(view.gan, logs)
+    assert f"diversity {logs['diversity']:.2f}." in view.caption
+    assert "repeats itself" not in view.caption and "has won" not in view.caption, "too early to tell"
+    view.gan.steps_done.assign(500)
+    view.on_step(view.gan, logs)
+    if said:
+        assert said in view.caption
+    else:
+        assert view.caption.endswith("seconds an epoch.")
 
 
 def test_long_trainings_send_short_curves(masked_data, often, monkeypatch):
