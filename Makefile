@@ -6,14 +6,14 @@ NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help install lab demo test test-browser test-site fuzz kills bench bench-training mutations lint notebooks site student slides pictures view-pictures quality ladder weights
+.PHONY: help install lab demo test test-browser fuzz kills bench bench-training mutations lint notebooks site student slides pictures view-pictures quality ladder weights
 
 help:
 	@echo "make install    the environment alone (.venv)"
 	@echo "make lab        opens JupyterLab on the first notebook"
 	@echo "make demo       finds defects on hazelnuts with a ready detector; pictures in results/"
 	@echo "make test       every test, the notebooks among them (COVERAGE=1 also says which lines of anogan_lib/ none runs)"
-	@echo "make test-browser  the report, the live page and the interactive views in a real browser (needs Chromium on the machine)"
+	@echo "make test-browser  builds the site; works it, the report, the live page and the views in a real browser (needs Chromium)"
 	@echo "make fuzz       damages images, masks, tables and detectors until a reader stumbles (SECONDS=60 for each; Linux)"
 	@echo "make kills      kills score, train, evaluate and demo, and compares what they write in the end (an hour)"
 	@echo "make bench      speed of the search beside the textbook loop (half an hour); results/bench/speed.json"
@@ -21,7 +21,6 @@ help:
 	@echo "make mutations  puts six faults into a copy of the library: a notebook has to notice each (TURN=n tries two)"
 	@echo "make lint       style of code and notebooks, and the order of imports"
 	@echo "make notebooks  runs the notebooks again and keeps their outputs"
-	@echo "make test-site  builds the site and works it in a real browser, with the network off (half an hour)"
 	@echo "make site       the course as a site with every view alive, in results/site/ (needs no network once it is built)"
 	@echo "make student    the notebooks without their solutions, in results/student/"
 	@echo "make slides     the notebooks as slides, in results/slides/"
@@ -52,8 +51,8 @@ test: $(STAMP)
 BROWSER_STAMP := .venv/.stamp-browser
 SITE_STAMP := .venv/.stamp-site
 
-test-browser: $(STAMP) $(BROWSER_STAMP)
-	$(BIN)/pytest tests/browser --ignore=tests/browser/test_site.py
+test-browser: $(STAMP) $(BROWSER_STAMP) site
+	$(BIN)/pytest tests/browser --site results/site
 
 $(BROWSER_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --editable '.[browser,site]'
@@ -61,9 +60,6 @@ $(BROWSER_STAMP): $(STAMP)
 
 site: $(STAMP) $(SITE_STAMP)
 	$(BIN)/python notebooks/site/build.py results/site
-
-test-site: $(STAMP) $(BROWSER_STAMP) site
-	$(BIN)/pytest tests/browser/test_site.py --site results/site
 
 $(SITE_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --editable '.[site]'
@@ -86,6 +82,7 @@ kills: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.speed
+	cp results/bench/speed.json tests/benchmarks/speed.json
 
 bench-training: $(STAMP)
 	$(BIN)/python -m tests.benchmarks.training

@@ -12,6 +12,7 @@ the same, are a fifth as long. On the ready networks its losses are those of the
 import argparse
 import contextlib
 import os
+import platform
 import sys
 import tempfile
 import time
@@ -29,8 +30,10 @@ from anogan_lib.datasets.base import epoch_batches
 from anogan_lib.fast.encoder import train_encoder
 from tests.benchmarks import textbook
 from tests.benchmarks.apart import ROOT
+from tests.benchmarks.quality import drawn
 
 OUT = ROOT / "results" / "bench" / "speed.json"
+KEPT = Path(__file__).with_name("speed.json")
 LAM = 0.1
 TRAINING_STEPS, BATCH = 1200, 8
 NEAR = 0.005  # "near" is a loss that is higher by no more than this share
@@ -70,6 +73,15 @@ def usual_detector(folder: Path, data) -> AnoGAN:
         trained.save(encoder)
     detector.adopt(gan.averaged, keras.models.load_model(encoder, compile=False))
     return detector
+
+
+def processor() -> str:
+    """The processor's name (Linux), and which of the matrix units that TensorFlow can use it has."""
+    file = Path("/proc/cpuinfo")
+    lines = dict(line.split(":", 1) for line in file.read_text().splitlines() if ":" in line) if file.is_file() else {}
+    found = {name.strip(): value.strip() for name, value in lines.items()}
+    units = [unit for unit in ("avx512f", "avx512_bf16", "amx_tile") if unit in found.get("flags", "").split()]
+    return ", ".join([found.get("model name", platform.machine()), *units])
 
 
 def peak_flops(dtype, size: int = 2048) -> float:
@@ -278,32 +290,62 @@ def main(argv=None) -> dict:
     parser.add_argument("--ready", nargs="*", default=["hazelnut", "mnist-8"], help="ready detectors, beside the usual")
     parser.add_argument("--out", type=Path, default=OUT)
     args = parser.parse_args(argv)
+    machine = {"processor": processor(), "cores": os.cpu_count(), "tensorflow": tf.__version__}
+    machine |= {"images": args.images, "repeats": args.repeats, "lam": LAM}
+    said = {"written": time.strftime("%Y-%m-%d"), "machine": machine, "networks": {}}
     data = datasets.load("hazelnut", size=64)
-    detector = usual_detector(args.out.parent / "networks", data)
-    held_out = np.linspace(0, len(data.test) - 1, args.images).astype(int)
-    images = data.test.images[held_out]
-    said = {"machine": {"cores": os.cpu_count(), "images": args.images, "repeats": args.repeats, "lam": LAM}}
-    said |= {"profile": profile_search(detector, images)}
-    said["peak_share"] = said["profile"]["peak_share"]
-    said |= {"training": profile_training(usual_detector(args.out.parent / "networks", data), data)}
-    said |= against_the_loops(detector, images, args.repeats, whole=True)
-    said["ready"] = {}
-    saving.write_json(args.out, said)
+
+    def some(test):
+        return test.images[np.linspace(0, len(test) - 1, args.images).astype(int)]
+
     for name in args.ready:
-        ready = AnoGAN.load(ROOT / "weights" / name)
-        other = datasets.load(name.replace("-", ":"), size=ready.image_shape[:2])
-        some = other.test.images[np.linspace(0, len(other.test) - 1, args.images).astype(int)]
-        said["ready"][name] = against_the_loops(ready, some, args.repeats, whole=False)
+        detector = AnoGAN.load(ROOT / "weights" / name)
+        test = datasets.load(name.replace("-", ":"), size=detector.image_shape[:2]).test
+        said["networks"][f"weights/{name}"] = against_the_loops(detector, some(test), args.repeats, whole=False)
         saving.write_json(args.out, said)
     said["folder"] = from_disk(ROOT / "weights" / "hazelnut", data, sorted({100, args.files}))
     saving.write_json(args.out, said)
-    for name, part in {"usual networks": said, **said["ready"]}.items():
-        print(f"\n{name}: milliseconds an image, and how many times faster than the textbook loop")
-        for way, ms in part["spread_ms"].items():
-            loss = np.mean(part["losses"][way])
-            print(f"  {way:<14}{ms['median']:>12.1f}{part[f'{way}_ratio']:>10.1f}   loss {loss:.2f}")
-    print(f"\n{said['profile']}\n{said['training']}\n{said['folder']}\nwritten to {args.out}")
+    detector = usual_detector(args.out.parent / "networks", data)
+    said["profile"] = profile_search(detector, some(data.test))
+    said["training"] = profile_training(usual_detector(args.out.parent / "networks", data), data)
+    saving.write_json(args.out, said)
+    said["networks"]["usual networks"] = against_the_loops(detector, some(data.test), args.repeats, whole=True)
+    saving.write_json(args.out, said)
+    print(f"{table(said)}\n\n{said['profile']}\n{said['training']}\n{said['folder']}\nwritten to {args.out}")
     return said
+
+
+# ---- the results page
+
+ROWS = {
+    "textbook": "textbook loop",
+    "plain_loop": "the same steps in one `tf.function`",
+    "default": "random start, 100 steps (default)",
+    "random_start_near": "random start, near",
+    "random_start": "random start, no image higher",
+    "encoder_start_near": "encoder's start, near",
+    "encoder_start": "encoder's start, no image higher",
+    "encoder_only": "encoder alone, one pass",
+}
+
+
+def rounded(value: float, digits: int) -> str:
+    return f"{float(f'{value:.{digits}g}'):,g}"
+
+
+def table(told: dict) -> str:
+    """The table of the results page: a row for each search, a column for each pair of networks."""
+    networks = told["networks"]
+    names = [name if name == "usual networks" else f"`{name}`" for name in networks]
+    lines = [["milliseconds an image (times faster than the textbook loop)", *names]]
+    for way, title in ROWS.items():
+        cells = []
+        for part in networks.values():
+            ms, reached = part["spread_ms"][way]["median"], part.get(f"{way}_reached", True)
+            ratio = "" if way == "textbook" else f" ({rounded(part[f'{way}_ratio'], 2)})"
+            cells.append(f"{rounded(ms, 3)}{ratio}" if reached else "not reached")
+        lines.append([title, *cells])
+    return drawn(lines)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,10 @@ python -m tests.benchmarks.tables
 import json
 from pathlib import Path
 
-from tests.benchmarks import ablation, quality, shapes
+import numpy as np
+
+from anogan_lib.evaluation import metrics
+from tests.benchmarks import ablation, ladder, quality, shapes, speed
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -16,36 +19,64 @@ def cards() -> dict[str, dict]:
     return {path.parent.name: json.loads(path.read_text()) for path in sorted(ROOT.glob("weights/*/card.json"))}
 
 
-def ready(cards: dict[str, dict]) -> str:
-    """The table of the ready detectors: a row for each card."""
-    lines = ["| ready detector | image AUROC | pixel AUROC | anomalies found | false alarms | best simple rival |"]
-    lines.append("|---" * 6 + "|")
+def ready(cards: dict[str, dict], intervals: dict[float, list]) -> str:
+    """The table of the ready detectors: a row for each card, with the interval that belongs to its AUROC."""
+    names = "image AUROC | 95 % interval | pixel AUROC | anomalies found | false alarms | calibration images"
+    lines = [f"| ready detector | {names} | best simple rival |", "|---" * 8 + "|"]
     for name, card in cards.items():
         told = card["results"]
         rival = max(told["baselines"], key=told["baselines"].get)
+        interval = "{:.3f} to {:.3f}".format(*intervals[told["auroc"]]) if told["auroc"] in intervals else ""
         pixels = f"{told['pixel_auroc']:.3f}" if "pixel_auroc" in told else ""
         shares = f"{100 * told['hit_rate']:.0f} % | {100 * told['false_alarm_rate']:.1f} %"
-        rival = f"{told['baselines'][rival]:.3f} ({rival})"
-        lines.append(f"| `weights/{name}` | {told['auroc']:.3f} | {pixels} | {shares} | {rival} |")
+        rival = f"{card['images']['calibration']} | {told['baselines'][rival]:.3f} ({rival})"
+        lines.append(f"| `weights/{name}` | {told['auroc']:.3f} | {interval} | {pixels} | {shares} | {rival} |")
+    return "\n".join(lines)
+
+
+def intervals(told: dict, rungs: dict) -> dict[float, list]:
+    """The intervals that were measured, by their AUROC: the same to the last digit means the same networks."""
+    measured = [part for parts in told["parts"].values() for part in parts.values() if "interval" in part]
+    known = {part["auroc"]: part["interval"] for part in measured}
+    labels, scores = np.array(rungs["labels"]), np.array(rungs["rungs"]["AnoGAN"])  # weights/hazelnut-paper
+    return known | {metrics.auroc(labels, scores): metrics.bootstrap_interval(metrics.auroc, labels, scores)}
+
+
+def kinds(told: dict) -> str:
+    """The table of the kinds of anomaly that the default detector was measured on."""
+    lines = ["| detector of | image AUROC of each kind of anomaly |", "|---|---|"]
+    for name, spec in (("mnist-8-0", "mnist:8"), ("hazelnut-0", "hazelnut")):
+        found = told["parts"][name]["detector"]["auroc_by_kind"]
+        lines.append(f"| `{spec}` | {', '.join(f'{kind}: {auroc:.3f}' for kind, auroc in found.items())} |")
     return "\n".join(lines)
 
 
 def tables() -> list[tuple[Path, str]]:
     """Every table that a command draws, and the page that it stands in."""
-    told, switches = json.loads(quality.KEPT.read_text()), json.loads(ablation.KEPT.read_text())
+    kept = (quality.KEPT, ablation.KEPT, ladder.KEPT, speed.KEPT, shapes.KEPT)
+    told, switches, rungs, times, steps = (json.loads(path.read_text()) for path in kept)
+    of_cards = ready(cards(), intervals(told, rungs))
+    drawn = (
+        quality.table(told),
+        of_cards,
+        kinds(told),
+        ablation.table(switches),
+        ladder.table(rungs),
+        speed.table(times),
+        shapes.table(steps),
+        shapes.paper_table(steps),
+    )
     results = Path(__file__).with_name("README.md")
-    steps = json.loads(shapes.KEPT.read_text())
-    drawn = (quality.table(told), ready(cards()), ablation.table(switches))
-    drawn += (shapes.table(steps), shapes.paper_table(steps))
     return [(ROOT / "README.md", quality.summary(told)), *((results, table) for table in drawn)]
 
 
 def put(text: str, table: str) -> str:
-    """Put a table in the place of the one with the same first line. Raises ValueError where there is none."""
-    lines, header = text.splitlines(), table.partition("\n")[0]
-    if header not in lines:
-        raise ValueError(f"No table of the page begins with: {header}")
-    first = last = lines.index(header)
+    """Put a table in the place of the one whose first column has its name. Raises ValueError where there is none."""
+    lines, name = text.splitlines(), table.split("|")[1]
+    heads = [i for i, line in enumerate(lines) if line.split("|")[1:2] == [name] and not lines[i - 1].startswith("|")]
+    if len(heads) != 1:
+        raise ValueError(f"One table of the page begins with |{name}|. Received: {len(heads)}.")
+    first = last = heads[0]
     while last < len(lines) and lines[last].startswith("|"):
         last += 1
     return "\n".join([*lines[:first], table, *lines[last:]]) + "\n"

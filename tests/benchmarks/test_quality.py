@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from anogan_lib.datasets.base import Split
-from tests.benchmarks import ablation, quality, tables
+from tests.benchmarks import ablation, ladder, quality, speed, tables
 
 
 @pytest.fixture
@@ -31,16 +31,34 @@ def test_readme_and_results_page_show_what_was_measured():
 def test_a_table_takes_the_place_of_the_old_one_alone():
     page = "before\n\n| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n\n| c |\n|---|\n| 5 |\n"
     assert tables.put(page, "| a | b |\n|---|---|\n| 9 | 8 |") == page.replace("| 1 | 2 |\n| 3 | 4 |", "| 9 | 8 |")
-    with pytest.raises(ValueError, match="No table"):
+    with pytest.raises(ValueError, match="One table of the page begins with"):
         tables.put(page, "| d |\n|---|")
 
 
 def test_the_table_of_the_ready_detectors_says_what_the_cards_say():
     results = {"auroc": 0.91, "hit_rate": 0.5, "false_alarm_rate": 0.04, "baselines": {"PCA": 0.8, "3-NN": 0.93}}
-    drawn = tables.ready({"small": {"results": results}, "nuts": {"results": results | {"pixel_auroc": 0.97}}})
-    assert "| `weights/small` | 0.910 |  | 50 % | 4.0 % | 0.930 (3-NN) |" in drawn
-    assert "| `weights/nuts` | 0.910 | 0.970 | 50 %" in drawn
+    images = {"calibration": 24}
+    nuts = {"results": results | {"pixel_auroc": 0.97, "auroc": 0.92}, "images": images}
+    drawn = tables.ready({"small": {"results": results, "images": images}, "nuts": nuts}, {0.92: [0.9, 0.94]})
+    assert "| `weights/small` | 0.910 |  |  | 50 % | 4.0 % | 24 | 0.930 (3-NN) |" in drawn
+    assert "| `weights/nuts` | 0.920 | 0.900 to 0.940 | 0.970 | 50 %" in drawn
     assert set(tables.cards()) == {path.name for path in (tables.ROOT / "weights").iterdir()}
+
+
+def test_intervals_belong_to_the_networks_of_the_ready_detectors(kept):
+    known = tables.intervals(kept, json.loads(ladder.KEPT.read_text()))
+    found = {name: card["results"]["auroc"] for name, card in tables.cards().items()}
+    assert {name for name, auroc in found.items() if auroc in known} >= {"hazelnut", "hazelnut-paper", "mnist-8"}
+    assert all(low < auroc < high for auroc, (low, high) in known.items())
+
+
+def test_the_table_of_speed_shows_medians_and_ratios():
+    part = {"spread_ms": {way: {"median": 1234.5} for way in speed.ROWS}}
+    part |= {f"{way}_ratio": 15.55 for way in speed.ROWS} | {"encoder_start_reached": False}
+    drawn = speed.table({"networks": {"weights/small": part, "usual networks": part}})
+    assert "| `weights/small` | usual networks |" in drawn and "| textbook loop | 1,230 | 1,230 |" in drawn
+    assert "| encoder alone, one pass | 1,230 (16) | 1,230 (16) |" in drawn
+    assert "no image higher | not reached | not reached |" in drawn
 
 
 def test_the_kept_run_follows_from_its_parts(kept, tmp_path):

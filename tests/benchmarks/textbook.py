@@ -38,7 +38,7 @@ def build_discriminator() -> keras.Model:
 
 def build_gan(seed: int = 0) -> DCGAN:
     """A DCGAN of these two networks. Its z is free, as the textbook's is: all searches look in the same space."""
-    gan = DCGAN(IMAGE_SHAPE, LATENT_DIM, prior="normal", flips=True, seed=seed)
+    gan = DCGAN(IMAGE_SHAPE, latent_dim=LATENT_DIM, prior="normal", flips=True, seed=seed)
     gan.generator, gan.averaged, gan.discriminator = build_generator(), build_generator(), build_discriminator()
     gan.averaged.set_weights(gan.generator.get_weights())
     gan.averaged.trainable = False

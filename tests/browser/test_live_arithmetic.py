@@ -17,9 +17,10 @@ from anogan_lib.pictures import live_page
 from anogan_lib.pictures.live_page.layers import Weights
 
 # Called with what `given` below makes, and for each image what JavaScript finds: at the start, after steps, by E.
-TRY = """({ about, weights, product, images, z, aim, steps }) => {
+TRY = """async ({ about, weights, product, images, z, aim, steps }) => {
   const floats = (text) => new Float32Array(bytesOf(text).buffer);
-  const search = makeSearch(about, floats(weights), product && bytesOf(product));
+  const own = about.weights && unpacked(await inflated(about.weights), about.units_of_weights);
+  const search = makeSearch(about, own ?? floats(weights), product && bytesOf(product));
   const found = images.map((text) => {
     search.aim(floats(text));
     const start = search.walk(z), walk = search.walk(z);
@@ -37,7 +38,7 @@ def page(chromium):
     """A page that holds networks.js and search.js alone."""
     page = chromium.new_page()
     script = "\n".join((live_page.FOLDER / name).read_text(encoding="utf-8") for name in ("networks.js", "search.js"))
-    script += "\nObject.assign(window, { makeSearch, bytesOf, halves, pValue });"
+    script += "\nObject.assign(window, { makeSearch, bytesOf, inflated, unpacked, pValue });"
     page.add_script_tag(content=script, type="module")
     page.wait_for_function("Boolean(window.pValue)")
     yield page
@@ -50,13 +51,14 @@ def coded(array) -> str:
 
 def given(detector, images, z, monkeypatch, fast: bool, pace, aim) -> dict:
     """What the page gets, but with weights of 32 bits, as Python has them."""
-    kept = {}
-    monkeypatch.setattr(Weights, "joined", lambda self, plain=Weights.joined: kept.setdefault("all", plain(self)))
+    kept = []
+    monkeypatch.setattr(Weights, "packed", lambda self, plain=Weights.packed: kept.extend(self.arrays) or plain(self))
     about = live_page._search(detector)
+    whole = np.concatenate([each.ravel() for each in kept])
     product = base64.b64encode((live_page.FOLDER / "product.wasm").read_bytes()).decode()
     return {
         "about": about | {"weights": None, "pace": pace._asdict()},
-        "weights": coded(kept["all"]),
+        "weights": coded(whole),
         "product": product if fast else None,
         "images": [coded(image) for image in images],
         "z": np.asarray(z, "float64").tolist(),
@@ -148,7 +150,7 @@ def test_a_region_of_interest(page, monkeypatch):
     assert [each["z"] for each in one["found"]] == [each["z"] for each in two["found"]]
 
 
-def test_auroc_with_weights_of_16_bits(page, monkeypatch):
+def test_auroc_with_the_weights_that_the_page_holds(page, monkeypatch):
     """100 test images by the page's own weights: as well sorted as by Python."""
     detector = AnoGAN.load(places.root() / "weights" / "digits-8")
     test = datasets.load("digits:8", size=detector.image_shape[:2]).test
@@ -156,8 +158,8 @@ def test_auroc_with_weights_of_16_bits(page, monkeypatch):
     images, labels, aim = test.images[rows], test.labels[rows], detector.weights
     z = detector.search.start(images[:1], 0, detector.seed)[0]
     sent = given(detector, images, z, monkeypatch, True, SHORT, aim)
-    rounded = np.frombuffer(base64.b64decode(sent["weights"]), "<f4").astype("<f2").astype("<f4")
-    found = page.evaluate(TRY, sent | {"weights": coded(rounded)})["found"]
+    sent["about"]["weights"] = live_page._search(detector)["weights"]
+    found = page.evaluate(TRY, sent)["found"]
     scores = [aim[0] * each["residual"][-1] + aim[1] * each["discrimination"][-1] for each in found]
     python = detector.invert(images, init="random")
     expected = aim[0] * python.residual + aim[1] * python.discrimination
@@ -165,11 +167,21 @@ def test_auroc_with_weights_of_16_bits(page, monkeypatch):
     assert np.median(np.abs(scores - expected) / expected) < 0.015
 
 
-def test_numbers_of_16_bits_are_read_as_numpy_reads_them(page):
-    every = np.arange(2**16, dtype="<u2")
-    every = every[np.isfinite(every.view("<f2"))]
-    text = base64.b64encode(every.tobytes()).decode()
-    assert np.array_equal(page.evaluate("text => [...halves(bytesOf(text))]", text), every.view("<f2").astype(float))
+def test_weights_are_unpacked_as_they_were_packed(page):
+    rng, weights = np.random.default_rng(0), Weights()
+    kernel, bias = rng.normal(0, 0.02, (4, 4, 8, 5)), rng.normal(3, 1e-3, 70)
+    far = np.zeros((300, 400))
+    far[7, 9] = -5.0  # 16 bits hold 32,767 units at most
+    for each in (kernel, bias, far, np.zeros((3, 4)), np.ones(3)):
+        weights.add(each)
+    packed, units = weights.packed()
+    script = "async ([text, units]) => [...unpacked(await inflated(text), units)]"
+    found = page.evaluate(script, [base64.b64encode(packed).decode(), units])
+    assert len(found) == weights.size
+    for each, (size, unit) in zip(weights.arrays, units, strict=True):
+        part, found = np.array(found[:size]), found[size:]
+        assert np.abs(part - each.ravel()).max() <= 0.501 * unit
+    assert units[0][1] == pytest.approx(0.02 / 100, rel=0.1) and units[1][1] == pytest.approx(bias.max() / 32767)
 
 
 def test_p_values_are_those_of_python(page):

@@ -7,6 +7,7 @@ does; `page.html`, `page.css`, `easel.js` and `page.js` are what a person sees. 
 images that were searched here, from the same start and with the same steps.
 """
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ NORMAL, ANOMALOUS = 4, 8  # example images at most
 
 
 def live(detector, path, data: AnomalyDataset | None = None, progress: bool = False) -> Path:
-    """Write the page of a detector as one HTML file, 0.3 to 5 MB, nearly all of it weights.
+    """Write the page of a detector as one HTML file, 0.3 to 3 MB, nearly all of it weights.
 
     The page searches for z as the paper does, with the detector's lambda and R and D in the units of its score. It is
     calibrated for that search here, a minute for a hundred images of 64x64, whatever the detector's own way to z is.
@@ -61,18 +62,21 @@ def _search(detector) -> dict:
     about["encoder"] = None if detector.encoder is None else chain(detector.encoder, weights)
     about["region"] = region
     if region is not None:
-        about["region"] = {"inside": weights.add(region), "elsewhere": weights.add(detector.ways.elsewhere)}
+        parts = {"inside": region, "elsewhere": detector.ways.elsewhere}
+        about["region"] = {name: weights.add(np.ravel(each)) for name, each in parts.items()}
     pace, seed = PACES["random"], detector.seed
     if detector.init == "random" and detector.steps:
         pace = pace._replace(steps=detector.steps)
     starts = [detector.search.start([0], restart, seed)[0].numpy() for restart in range(STARTS)]
+    packed, units = weights.packed()
     return about | {
         "shape": list(detector.image_shape),
         "latent": detector.gan.latent_dim,
         "prior": detector.gan.prior,
         "pace": pace._asdict(),
-        "starts": [start.tolist() for start in starts],
-        "weights": base64_of(weights.joined().astype("<f2").tobytes()),
+        "starts": [_short(start) for start in starts],
+        "weights": base64_of(packed),
+        "units_of_weights": units,
     }
 
 
@@ -88,7 +92,7 @@ def _calibration(detector, images: Split, progress: bool) -> dict:
     thresholds.conformal(found["search"].residual, detector.false_alarm_rate)  # refuses what so few cannot promise
     return {
         "calibration": {
-            name: {"residual": each.residual.tolist(), "discrimination": each.discrimination.tolist()}
+            name: {"residual": _short(each.residual), "discrimination": _short(each.discrimination)}
             for name, each in found.items()
         },
         "lam": detector.lam,
@@ -98,6 +102,11 @@ def _calibration(detector, images: Split, progress: bool) -> dict:
         "empty": images.image_shape[2] == 1 and bool(np.mean(normal < -0.9) > 0.25),  # digits: one can draw on black
         "usual": _usual(normal),
     }
+
+
+def _short(values) -> list[float]:
+    """Numbers of 32 bits in as many digits as they have."""
+    return [float(f"{each:.8g}") for each in values]
 
 
 def _usual(images: np.ndarray) -> dict[str, float]:
@@ -120,4 +129,5 @@ def _examples(data: AnomalyDataset) -> list[dict]:
     by_kind = [np.flatnonzero((labels == 1) & (kinds == kind)) for kind in sorted(set(kinds[labels == 1]))]
     turns = [rows[turn] for turn in range(ANOMALOUS) for rows in by_kind if turn < len(rows)]
     chosen = [*good, *sorted(turns[:ANOMALOUS], key=lambda row: kinds[row])]
-    return [{"kind": str(kinds[row]), "image": base64_of(to_uint8(split.images[row]).tobytes())} for row in chosen]
+    images = [zlib.compress(to_uint8(split.images[row]).tobytes(), 9) for row in chosen]
+    return [{"kind": str(kinds[row]), "image": base64_of(each)} for row, each in zip(chosen, images, strict=True)]

@@ -3,7 +3,8 @@
 
 const node = (id) => document.getElementById(id);
 const about = JSON.parse(node("state").textContent);
-const search = makeSearch(about, halves(bytesOf(about.weights)), bytesOf(about.product));
+const weights = unpacked(await inflated(about.weights), about.units_of_weights);
+const search = makeSearch(about, weights, bytesOf(about.product));
 const [height, width, channels] = about.shape, { steps } = about.pace;
 const percent = (share) => `${Number((100 * share).toPrecision(2))} %`;
 
@@ -195,11 +196,11 @@ document.addEventListener("drop", (event) => {
   if (event.dataTransfer.files[0]) open(event.dataTransfer.files[0]);
 });
 
-const pictures = about.examples.map(({ kind, image }) => {
-  const canvas = make("canvas"), bytes = bytesOf(image);
+const pictures = await Promise.all(about.examples.map(async ({ kind, image }) => {
+  const canvas = make("canvas"), bytes = await inflated(image);
   show(canvas, (i) => [0, 1, 2].map((k) => bytes[i * channels + (k % channels)]));
   return [canvas, kind];
-});
+}));
 if (about.empty) {
   const canvas = make("canvas");
   show(canvas, () => [0, 0, 0]);

@@ -136,7 +136,7 @@ const draw = () => {
   const walk = walks[shown], [x, said] = [search.x, describe()];
   node("play").textContent = playing ? "Pause" : finished() ? "Play again" : "Play";
   node("step").disabled = finished();
-  node("at-step").textContent = `step ${walk.t} of ${steps}`;
+  node("at-step").textContent = `step ${walk.t}`;
   showImage(node("generated"), walk.y);
   showDifference(node("left"), x, walk.y);
   node("generated").setAttribute("aria-label", `G(z) at step ${walk.t}`);

@@ -126,15 +126,19 @@ export const makeSearch = (about, weights, wasm) => {
 
 export const bytesOf = (base64) => Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 
-// Floating-point numbers of 16 bits, two bytes each, the lower first.
-export const halves = (bytes) => {
-  const view = new DataView(bytes.buffer), numbers = new Float32Array(bytes.length / 2);
-  for (let i = 0; i < numbers.length; i++) {
-    const bits = view.getUint16(2 * i, true), power = (bits >> 10) & 31, fraction = bits & 1023;
-    const size = power ? (1 + fraction / 1024) * 2 ** (power - 15) : (fraction / 1024) * 2 ** -14;
-    numbers[i] = bits & 32768 ? -size : size;
-  }
-  return numbers;
+export const inflated = async (base64) => {
+  const stream = new Blob([bytesOf(base64)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+};
+
+// Weights as layers.py packs them: whole numbers of 16 bits, all lower bytes and then all higher ones. `units` holds each
+// array's size, and what 1 is worth in it.
+export const unpacked = (bytes, units) => {
+  const weights = new Float32Array(bytes.length / 2);
+  let i = 0;
+  for (const [size, unit] of units)
+    for (const end = i + size; i < end; i++) weights[i] = unit * (((bytes[i] | (bytes[weights.length + i] << 8)) << 16) >> 16);
+  return weights;
 };
 
 // How often a normal image scores this or more: (1 + #{calibration >= score}) / (n + 1), as thresholds.p_values.
