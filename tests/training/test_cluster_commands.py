@@ -5,10 +5,10 @@ import os
 import re
 import shlex
 import subprocess
-import textwrap
 from pathlib import Path
 
 import pytest
+import yaml
 
 from anogan_lib.training import workers
 
@@ -46,7 +46,7 @@ def check(place: Path, hosts: list[str], command: str, monkeypatch) -> None:
 
 
 def test_slurm_starts_eight_workers_that_know_each_other(run, tmp_path, monkeypatch):
-    script = re.search(r"```bash\n(#SBATCH.*?)```", PAGE, re.DOTALL).group(1)
+    script = re.search(r"```bash\n(#!/bin/bash\n#SBATCH.*?)```", PAGE, re.DOTALL).group(1)  # sbatch wants both lines
     assert "--nodes=8 --ntasks-per-node=1" in script
     run(script, JOB_COMPLETION_INDEX="")
     hosts = [f"node{i + 1}:9000" for i in range(8)]
@@ -54,9 +54,14 @@ def test_slurm_starts_eight_workers_that_know_each_other(run, tmp_path, monkeypa
 
 
 def test_kubernetes_starts_eight_workers_that_know_each_other(run, tmp_path, monkeypatch):
-    job = re.search(r"```yaml\n(spec:.*?)```", PAGE, re.DOTALL).group(1)
-    assert "completionMode: Indexed" in job and "completions: 8" in job and "parallelism: 8" in job
-    script = textwrap.dedent(job.partition("- |\n")[2])
+    service, job = yaml.safe_load_all(re.search(r"```yaml\n(.*?)```", PAGE, re.DOTALL).group(1))
+    pods = job["spec"]["template"]["spec"]
+    assert (service["metadata"]["name"], service["spec"]["clusterIP"]) == (pods["subdomain"], "None")
+    assert service["spec"]["selector"] == {"job-name": job["metadata"]["name"]}
+    assert job["spec"]["completionMode"] == "Indexed" and job["spec"]["completions"] == job["spec"]["parallelism"] == 8
+    (container,) = pods["containers"]
+    assert container["command"] == ["bash", "-c"] and container["volumeMounts"][0]["mountPath"] == "/shared"
+    (script,) = container["args"]
     for number in range(8):
         run(script, JOB_COMPLETION_INDEX=str(number))
     hosts = [f"anogan-{i}.anogan:9000" for i in range(8)]
