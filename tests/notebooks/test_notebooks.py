@@ -120,7 +120,7 @@ def test_the_opening_table_links_the_glossary_and_tells_minutes(path):
     assert re.search(r"^\| Minutes on two CPU cores \| quick [\d.]+, full [\d.]+", first, re.MULTILINE)
 
 
-@pytest.mark.parametrize("path", [each for each in NOTEBOOKS if each.stem[:2] != "04"], ids=lambda path: path.stem)
+@every_notebook
 def test_every_figure_has_its_number_and_caption_beneath_it(path):
     """A view has none: a cell beside it says what to try; neither has the picture of an exercise."""
     number, all_cells = 0, cells(path)
@@ -137,7 +137,7 @@ def test_every_figure_has_its_number_and_caption_beneath_it(path):
     assert len(re.findall(r"^\*Figure", "\n".join(text(path)), re.MULTILINE)) == number > 0
 
 
-@pytest.mark.parametrize("path", [each for each in NOTEBOOKS if each.stem[:2] != "04"], ids=lambda path: path.stem)
+@every_notebook
 def test_every_picture_has_an_alternative_text(path):
     for cell in code(path):
         for output in cell["outputs"]:
