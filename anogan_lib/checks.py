@@ -44,7 +44,7 @@ def one_of(name: str, value, choices):
 
 
 def printable(text: str) -> str:
-    """Escape what is no character to be seen: line breaks, the codes that steer a terminal, bytes that are no UTF-8."""
+    """Escape characters that cannot be seen: line breaks, codes that steer a terminal, bytes that are no UTF-8."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

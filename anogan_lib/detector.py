@@ -14,7 +14,7 @@ import keras
 import numpy as np
 
 from anogan_lib import saving, scores
-from anogan_lib.checks import check_seed, flag, number, one_of, whole
+from anogan_lib.checks import check_seed, flag, one_of, whole
 from anogan_lib.datasets.base import AnomalyDataset, Split, as_split, check_fit, labelled
 from anogan_lib.evaluation import baselines, regions, thresholds
 from anogan_lib.evaluation.calibration import Calibration, Prediction
@@ -23,6 +23,7 @@ from anogan_lib.fast.encoder import train_encoder
 from anogan_lib.fast.ways import MOST_STEPS, PACES, Ways
 from anogan_lib.paper.dcgan import DCGAN
 from anogan_lib.paper.networks import feature_extractor
+from anogan_lib.paper.score import check_lam
 from anogan_lib.paper.search import Inversion
 from anogan_lib.pictures.images import common_scale, comparison
 from anogan_lib.scores import background
@@ -120,7 +121,7 @@ class AnoGAN:
 
     @lam.setter
     def lam(self, lam: float):
-        self._lam = number("lambda", lam, 0, 1)
+        self._lam = check_lam(lam)
 
     encoder_losses = property(lambda self: self.encoder_history.get("loss", []))
     image_shape = property(lambda self: self.gan.image_shape)
@@ -214,7 +215,7 @@ class AnoGAN:
     def _lam_of(self, score: str, lam: float | None) -> float:
         """Return the lambda that is asked for, else the detector's for its own score, and another score's own."""
         default = self.lam if score == self.score else scores.default_lam(score)
-        return number("lambda", default if lam is None else lam, 0, 1)
+        return check_lam(default if lam is None else lam)
 
     @property
     def calibration_scores(self) -> np.ndarray:
@@ -340,16 +341,16 @@ class AnoGAN:
             data: a data set (its test images are taken), a split with labels, or a tf.data.Dataset of (image, label).
             prediction: what `predict` returned for these very images; None to search now.
         """
-        whole = labelled(data)
-        rows, train = self.unseen(whole), data.train if isinstance(data, AnomalyDataset) else whole.reference
+        images = labelled(data)
+        rows, train = self.unseen(images), data.train if isinstance(data, AnomalyDataset) else images.reference
         if not len(rows):
             raise ValueError("The detector has learned from every one of these images: evaluate it on others.")
-        split, found = whole[rows], prediction or self.predict(whole[rows], progress)
+        split, found = images[rows], prediction or self.predict(images[rows], progress)
         columns = ("scores", "p_values", "maps", "residual", "discrimination")
         about = {name: getattr(found, name)[rows if prediction else slice(None)] for name in columns}
         about |= {name: getattr(split, name) for name in ("labels", "kinds", "names", "masks", "groups")}
         about["baselines"] = {} if train is None else baselines.compare(train.images, split.images, split.labels)
-        return Evaluation(threshold=self.threshold, left_out=len(whole) - len(rows), **about)
+        return Evaluation(threshold=self.threshold, left_out=len(images) - len(rows), **about)
 
     def unseen(self, split: Split) -> np.ndarray:
         """Return the places of those images of a split that the detector has not learned from, by their digests."""

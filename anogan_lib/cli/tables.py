@@ -29,7 +29,7 @@ def rows(found, names, kinds, labels) -> list[dict]:
 
 
 class Table:
-    """A CSV file of rows, made with the first of them and then kept open: a FIFO cannot be opened again.
+    """A table writes rows into a CSV file, which is made with the first and stays open: a FIFO cannot be opened again.
 
     A name or kind that a spreadsheet would take for a formula gets an apostrophe before it; `read` takes it away.
     """

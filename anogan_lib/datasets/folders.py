@@ -38,7 +38,7 @@ _BAD |= {"fail", "failed", "failure", "fault", "faults", "faulty", "reject", "re
 
 
 def is_normal(name: str) -> bool:
-    """Tell whether a folder's name says that its images are normal: good, OK, healthy, non-defective, ok_front ..."""
+    """Return whether a folder's name says that its images are normal: good, OK, healthy, non-defective, ok_front ..."""
     words = set(re.findall("[a-z]+", name.lower()))
     return bool(words & _BAD if words & {"no", "non", "not", "without", "free"} else words & _GOOD and not words & _BAD)
 

@@ -68,7 +68,7 @@ def _read(file: Path) -> dict[str, str]:
 
 
 def near_copies(small: np.ndarray) -> np.ndarray:
-    """Put images whose small versions (N, h, w) correlate above NEAR_COPIES into groups: each one's first image, (N,).
+    """Group images whose small versions (N, h, w) correlate above NEAR_COPIES; return each group's first image, (N,).
 
     What all images have in common, their mean, is taken away before: photographs of the same kind of part in the same
     place correlate above 0.99 as they are. A copy of a copy belongs to the group. 20,000 images take some ten seconds.
@@ -111,7 +111,7 @@ def split_groups(groups: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndar
 
 
 def parts_of(groups: np.ndarray, cuts: Sequence[int], rng: np.random.Generator) -> np.ndarray:
-    """Line the groups of N images up in a random order and cut the line: the part of each image, (N,) int from 0.
+    """Line up the groups of N images in a random order and cut the line; return each image's part, (N,) int from 0.
 
     The cuts count images; the middle of a group decides in which part all of it is. A group of more than a fifth of the
     images goes into the largest part. No part is left without a group where there are as many groups as parts.

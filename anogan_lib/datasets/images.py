@@ -72,7 +72,7 @@ def walk(folder: Path) -> list[Path]:
 
 
 def tell(sentences: Iterable[tuple[Path, str]]) -> None:
-    """Warn of each (file, sentence that names it); of many files of which the same is said, of the first three."""
+    """Warn of each file, with the sentence that names it; of many files with one sentence, warn of the first three."""
     groups = defaultdict(list)
     for path, sentence in sentences:
         groups[sentence.replace(str(path), "")].append((path, sentence))

@@ -60,7 +60,7 @@ def marked(path: str | Path) -> np.ndarray:
 
 
 def separate(folder: Path, files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """Tell images from masks, which lie in a folder of masks, or are called x_mask or the like beside an image x."""
+    """Separate images from masks, which lie in a folder of masks or are called x_mask or the like beside an image x."""
     files = list(files)
     plain = {(file.parent, _keys(file)[0]) for file in files if not _tagged(file)}
     masks = {file for file in files if _tagged(file) and any((file.parent, key) in plain for key in _keys(file))}

@@ -86,7 +86,7 @@ def write(path, detector, data, evaluation: Evaluation | None = None, prediction
 
 
 def _visible(value):
-    """Escape marks in a text that cannot be seen but turn what follows round."""
+    """Escape the invisible marks in a text that turn what follows round."""
     if not isinstance(value, str) or hasattr(value, "__html__"):
         return value
     return "\n".join(map(printable, value.split("\n")))
