@@ -34,11 +34,8 @@ def live(detector, path, data: AnomalyDataset | None = None, progress: bool = Fa
     calibrated for that search here, a minute for a hundred images of 64x64, whatever the detector's own way to z is.
 
     Args:
-        detector: an AnoGAN of the project's networks.
-        path: of the file.
         data: the data set that the detector was made from; None to load it as the detector's card says. Its
             calibration images are searched, and its test images are the page's examples.
-        progress: show a progress bar.
 
     Raises:
         ValueError: the data set is not there or gives other images, or the networks hold a layer that the page does
@@ -54,13 +51,12 @@ def live(detector, path, data: AnomalyDataset | None = None, progress: bool = Fa
 
 
 def _search(detector) -> dict:
-    """The networks, the region of interest, the prior, the starts and the pace: what `Search` of search.js takes."""
+    """Return what `Search` of search.js takes: networks, region of interest, prior, starts and pace."""
     from anogan_lib.fast.ways import PACES
 
     weights, region = Weights(), detector.ways.region
     about = {name: chain(getattr(detector, name), weights) for name in ("generator", "features")}
-    about["encoder"] = None if detector.encoder is None else chain(detector.encoder, weights)
-    about["region"] = region
+    about |= {"encoder": detector.encoder and chain(detector.encoder, weights), "region": None}
     if region is not None:
         parts = {"inside": region, "elsewhere": detector.ways.elsewhere}
         about["region"] = {name: weights.add(np.ravel(each)) for name, each in parts.items()}
@@ -81,7 +77,7 @@ def _search(detector) -> dict:
 
 
 def _calibration(detector, images: Split, progress: bool) -> dict:
-    """R and D of normal images by both ways, lambda, the units of R and D, and the difference that ends the colours."""
+    """Return R and D of normal images by both ways, lambda, the units of R and D, and the last colour's difference."""
     places = np.unique(np.linspace(0, len(images) - 1, min(CALIBRATION, len(images))).round().astype(int))
     normal = from_uint8(to_uint8(images[places].images))  # the page reads images of 8 bits
     options = {"lam": detector.lam, "score": detector.score, "progress": progress}
@@ -105,12 +101,12 @@ def _calibration(detector, images: Split, progress: bool) -> dict:
 
 
 def _short(values) -> list[float]:
-    """Numbers of 32 bits in as many digits as they have."""
+    """Return numbers of 32 bits in as many digits as they have."""
     return [float(f"{each:.8g}") for each in values]
 
 
 def _usual(images: np.ndarray) -> dict[str, float]:
-    """Where bright things lie in images (N, H, W, C) on black: the longer side of their box, and their centre."""
+    """Find where bright things lie in images (N, H, W, C) on black: the longer side of their box, and their centre."""
     light = (images.mean(axis=-1) + 1) / 2  # (N, H, W)
     bright = light > 0.25
     sides = [bright.any(axis=axis).argmax(axis=1) for axis in (1, 2)]
@@ -121,7 +117,7 @@ def _usual(images: np.ndarray) -> dict[str, float]:
 
 
 def _examples(data: AnomalyDataset) -> list[dict]:
-    """Some normal and anomalous test images, kinds in turn; without test images, validation images."""
+    """Choose some normal and anomalous test images, kinds in turn; without test images, validation images."""
     split = data.test if len(data.test) else data.validation
     kinds = np.full(len(split), "good") if split.kinds is None else split.kinds
     labels = np.zeros(len(split), int) if split.labels is None else split.labels
