@@ -6,6 +6,8 @@ from pathlib import Path
 
 from sphinx.cmd.build import main as sphinx
 
+from anogan_lib import datasets
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -19,8 +21,18 @@ def build(folder: Path) -> None:
     if problem := sphinx(["-q", "-W", "--keep-going", "-b", "html", *map(str, where)]):
         sys.exit(problem)
     run("notebooks/views.py", "pages", folder / "views")
-    for name in ("hazelnut", "mnist-8"):
-        run("-m", "anogan_lib", "live", f"weights/{name}", "--out", folder / "live" / f"{name}.html")
+    digit = "mnist-8" if mnist_is_at_hand() else "digits-8"  # whose images come with scikit-learn
+    for name, page in (("hazelnut", "hazelnut"), (digit, "digit")):
+        run("-m", "anogan_lib", "live", f"weights/{name}", "--out", folder / "live" / f"{page}.html")
+
+
+def mnist_is_at_hand() -> bool:
+    try:
+        datasets.load("mnist:8")
+    except OSError as error:
+        print(error)
+        return False
+    return True
 
 
 if __name__ == "__main__":
