@@ -12,8 +12,6 @@ addEventListener("message", ({ data, source }) => {
 new MutationObserver(() => frames().forEach(dress)).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 
 // A formula that is too wide for its place scrolls: then the keyboard can come to it.
-const reach = () => {
-  for (const each of document.querySelectorAll(".formula")) each.tabIndex = each.scrollWidth > each.clientWidth ? 0 : -1;
-};
-addEventListener("resize", reach);
-addEventListener("load", reach);
+const sized = new ResizeObserver((entries) =>
+  entries.forEach(({ target }) => (target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1)));
+document.querySelectorAll(".formula").forEach((each) => sized.observe(each));
