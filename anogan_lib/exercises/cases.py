@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -33,12 +34,12 @@ class TinyNetwork:
     def __init__(self, seed: int, takes: tuple, gives: tuple):
         rng = np.random.default_rng(seed)
         self.input_shape, self.output_shape = (None, *takes), (None, *gives)
+        self.inputs = [keras.KerasTensor(self.input_shape)]
         sizes = (np.prod(takes), HIDDEN), (HIDDEN, np.prod(gives))
         self.trainable_variables = [tf.Variable(rng.normal(0, s[0] ** -0.5, s), dtype="float32") for s in sizes]
         statistics = rng.normal(0, 0.3, HIDDEN), rng.uniform(0.5, 1.5, HIDDEN)
         self.non_trainable_variables = [tf.Variable(s, trainable=False, dtype="float32") for s in statistics]
-        self.variables = self.weights = self.trainable_variables + self.non_trainable_variables
-        self.trainable_weights, self.layers = self.trainable_variables, [self]  # as Keras names them, too
+        self.variables = self.trainable_variables + self.non_trainable_variables
 
     def __call__(self, x, training: bool = False):
         first, second = self.trainable_variables
@@ -48,10 +49,9 @@ class TinyNetwork:
         return tf.reshape(tf.tanh(y @ second), (-1, *self.output_shape[1:]))
 
 
-def networks() -> tuple[TinyNetwork, TinyNetwork, TinyNetwork]:
-    """Build G: z (N, 3) -> images (N, 4, 4, 1); f: images -> features (N, 2, 2, 3); E: images -> z."""
-    sizes = ((LATENT_DIM,), IMAGE), (IMAGE, FEATURES), (IMAGE, (LATENT_DIM,))
-    return tuple(TinyNetwork(seed, takes, gives) for seed, (takes, gives) in enumerate(sizes))
+def networks() -> tuple[TinyNetwork, TinyNetwork]:
+    """Build G: z (N, 3) -> images (N, 4, 4, 1), and f: images -> features (N, 2, 2, 3)."""
+    return TinyNetwork(0, (LATENT_DIM,), IMAGE), TinyNetwork(1, IMAGE, FEATURES)
 
 
 def queries(count: int, seed: int = 0):

@@ -35,6 +35,7 @@ TEXTS, MISTAKES = (  # by name; the mistakes by hint
 ABOUT = TEXTS.pop("about")  # what some questions are about, by the name of the function that returns it
 SOLVED = Path("exercises-solved.txt")  # in the working folder, which all notebooks share; one name a line
 SHOWN = 6  # arrays of up to this many numbers are shown whole
+NO_GRADIENT = "; a gradient is None where the tape has not seen the loss come about: watch z, call the networks inside"
 _wrong_tries: Counter = Counter()  # by name, in this session
 
 
@@ -79,12 +80,15 @@ class Exercise:
         if self.level == "explore":
             if not _is_number(answer):
                 return no("predict first: one number, before you measure")
-            before, (answer, *own) = f"you predicted {_show(answer)}", own or (None,)
+            predicted, (answer, *own) = answer, own or (None,)
+            before = f"you predicted {_show(predicted)}"
             if answer is None:
                 return no(f"{before}. Now measure, and hand over both")
             before += f", it is {_show(answer)}: " if _is_number(answer) else ""
         try:
             cases = self.inputs(*own)
+            if before and self.effect is share:
+                share(predicted)
         except Exception as error:
             return no(str(error))
         right = [self._outcome(self.right, case) for case in cases]
@@ -132,7 +136,11 @@ class Exercise:
                 copies = [each.copy() if isinstance(each, np.ndarray) else each for each in case]
                 result = function(*copies) if callable(function) else function
         except Exception as error:
-            return f"{who} stops with {_sentence(error)}"
+            note = NO_GRADIENT if "generator" in self.arguments and "NoneType" in str(error) else ""
+            return f"{who} stops with {_sentence(error)}{note}"
+        for name, one, other in zip(self.arguments, copies, case, strict=False):
+            if isinstance(one, np.ndarray) and not np.array_equal(one, other):
+                return f"{who} changes its input {name}, which the caller still needs: work on a copy"
         if result is None:
             return f"{who} is None: nothing yet" if self.given else f"{who} returns None (is `return` missing?)"
         what = who if self.given else "what your function returns"
@@ -151,7 +159,7 @@ class Exercise:
 
     def _choice(self, answer, *case) -> np.ndarray:
         """Return which of the choices an answer names and, where that is right, whether what shows it is."""
-        words = ", ".join(self.choices)
+        words, answer = ", ".join(self.choices), answer.tolist() if isinstance(answer, np.ndarray) else answer
         if not isinstance(answer, (tuple, list)) or len(answer) != 2:
             raise ValueError(f"answer with two things: one of {words}, and what shows it")
         word, shown = (each.strip().lower() if isinstance(each, str) else each for each in answer)
@@ -168,9 +176,10 @@ class Exercise:
 
     def _foreseen(self, cases: list, yours: list):
         """Yield the hints of the mistakes that give what the answer gives, on all inputs."""
+        near = self.tolerance / (4 if self.level == "explore" else 1)  # a measurement may lie near several mistakes
         for hint, some in self.mistakes.items():
             for mistake in some if isinstance(some, list) else [some]:
-                if all(self._same(self._made(mistake, i, case), yours[i]) for i, case in enumerate(cases)):
+                if all(self._same(self._made(mistake, i, case), yours[i], near) for i, case in enumerate(cases)):
                     yield hint
 
     def _made(self, mistake: str, i: int, case: tuple):
@@ -186,11 +195,12 @@ class Exercise:
             self._known[mistake, i] = made
         return made
 
-    def _same(self, one, other) -> bool:
+    def _same(self, one, other, tolerance=None) -> bool:
         if isinstance(one, str) or isinstance(other, str) or one.shape != other.shape:
             return False
         largest = np.max(np.abs(other), where=np.isfinite(other), initial=0)
-        return np.allclose(one, other, self.tolerance, self.tolerance * largest, equal_nan=True)
+        tolerance = tolerance or self.tolerance
+        return np.allclose(one, other, tolerance, tolerance * largest, equal_nan=True)
 
     def _words(self, case: tuple) -> str:
         """Describe the inputs: small ones by their values, larger ones by their shape."""
@@ -266,6 +276,8 @@ def _is_number(value) -> bool:
 def _relation(yours: list, right: list) -> str:
     """Say how all answers follow from the right ones, where it is by one sign, factor or term, or by one shape."""
     if [each.shape for each in yours] != [each.shape for each in right]:
+        if all(a.size == b.size and np.allclose(a.ravel(), b.ravel(), 1e-3) for a, b in zip(yours, right, strict=True)):
+            return f"the values are right, but not their shape: yours is {yours[-1].shape}, right is {right[-1].shape}"
         if all(each.ndim == 0 for each in right):
             return f"asked is one number; yours are several, of shape {yours[-1].shape}"
         return "asked is one number for each; yours is one for all" if all(each.ndim == 0 for each in yours) else ""

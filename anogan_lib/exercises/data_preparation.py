@@ -38,7 +38,7 @@ def _bytes(x, _=None):
     cases=lambda: [(np.array([[[[x]]]], "float32"),) for x in (-0.3, 1.1, -1.1)] + arrays(1, (3, 4, 5, 1)),
 )
 def unscale(x):
-    """The way back: floats x in [-1, 1] to uint8 values of the same shape; what lies outside is clipped."""
+    """The way back: floats x in [-1, 1] to the nearest uint8 values, shape kept; what lies outside is clipped."""
     return np.rint((x + 1) * 127.5).clip(0, 255).astype("uint8")
 
 
@@ -69,7 +69,7 @@ def resolution(case):
 
 def _split(held_back, nuts, share) -> tuple[bool, float]:
     """Return whether a nut is on both sides and, if not, the share of nuts held back, rounding aside."""
-    if np.shape(held_back) != nuts.shape:
+    if len(held_back) != len(nuts) or np.ndim(held_back[0]):
         raise ValueError(f"asked is one True or False for each photograph, of shape {nuts.shape}")
     held_back = np.asarray(held_back).astype(bool)
     back, count = set(nuts[held_back]), len(set(nuts))

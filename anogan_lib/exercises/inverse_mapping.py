@@ -50,7 +50,7 @@ def onto_sphere(z):
 
 
 def _searches(*how) -> list[tuple]:
-    generator, features, _ = networks()
+    generator, features = networks()
     return [(generator, features, *queries(count, count), lam, *how) for count, lam in ((1, 0.1), (2, 0.3), (4, 0.1))]
 
 
@@ -82,12 +82,12 @@ def _step(*case, prior="normal", **mistake):
     return _path(*case, steps=1, prior=prior, **mistake)[1][0]
 
 
-def _square_step(g, f, x, z, lam, step_size):
-    """Make the mistake of descending on squares."""
+def _other_step(g, f, x, z, lam, step_size, r=tf.abs, d=tf.abs, total=tf.reduce_sum, apart=lambda f, x, y: f(x) - f(y)):
+    """Descend on another loss, by mistake."""
     with tf.GradientTape() as tape:
         tape.watch(z)
         y = g(z)
-        loss = (1 - lam) * tf.reduce_sum((x - y) ** 2) + lam * tf.reduce_sum((f(x) - f(y)) ** 2)
+        loss = (1 - lam) * total(r(x - y)) + lam * total(d(apart(f, x, y)))
     return z - step_size * tape.gradient(loss, z)
 
 
@@ -137,7 +137,7 @@ def traces() -> dict:
 
     "A" and "C" search with lambda 0.1, "B" with 0.95; a search starts from one random z.
     """
-    (g, f, _), (x, _) = networks(), queries(4, 9)
+    (g, f), (x, _) = networks(), queries(4, 9)
     start = Search(g, f, "sphere").start(x, restart=0, seed=9)
     paths = {name: _path(g, f, x, start, lam, 0.1, 21) for name, lam in (("A", 0.1), ("B", 0.95))}
     paths["C"] = _chained_path(g, f, x, start, 0.1, 0.1, 21)  # the bug: z is not drawn again

@@ -26,7 +26,7 @@ def _first_wrong(answers, data, evaluation) -> int:
             right = rates.get(str(given).lower()) == rates[true.lower()]
         elif name == "lowest_rate" and isinstance(given, (int, float, np.number)):
             right = np.isclose(given, true, 0.01)
-        elif isinstance(given, (bool, np.bool_)) and name != "lowest_rate":
+        elif isinstance(given, (int, np.bool_)) and given in (0, 1) and name != "lowest_rate":
             right = given == true
         else:
             raise ValueError(f'"{name}" is {"a number" if name == "lowest_rate" else "True or False"}, not {given!r}')

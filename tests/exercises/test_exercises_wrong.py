@@ -104,7 +104,7 @@ ATTEMPTS = [
     ("izi_f_loss", lambda x, y, fx, fy, kappa: np.mean((x - y) ** 2), "feature term is missing"),
     ("learns", lambda e, g, f: [*e.trainable_variables, *g.trainable_variables], "defects too"),
     ("steps_for_budget", 13, "more search is not better"),
-    ("grouped_split", lambda nuts, share: nuts < 0.5 * len(set(nuts)), "more nuts or fewer"),
+    ("grouped_split", lambda nuts, share: nuts < 0.5 * len(set(nuts)), "as many as the share asks for"),
     ("learns", lambda e, g, f: e.trainable_variables[:1], "some of E's"),
     ("cheapest", thresholds.least_cost(CASE["scores"], CASE["labels"], 20, 1).value, "the line has 2 %"),
     ("cheapest", 1e9, "nothing would be called"),
