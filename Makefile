@@ -46,7 +46,7 @@ demo: $(STAMP)
 	$(BIN)/anogan demo
 
 test: $(STAMP)
-	$(BIN)/pytest --nbval $(if $(COVERAGE),--cov=anogan_lib --cov-report=term-missing:skip-covered)
+	$(BIN)/pytest --nbval $(if $(COVERAGE),--cov=anogan_lib --cov-report=term-missing:skip-covered --cov-fail-under=93)
 
 BROWSER_STAMP := .venv/.stamp-browser
 SITE_STAMP := .venv/.stamp-site

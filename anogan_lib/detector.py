@@ -12,6 +12,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from anogan_lib import saving, scores
 from anogan_lib.checks import check_seed, flag, one_of, whole
@@ -28,6 +29,7 @@ from anogan_lib.paper.search import Inversion
 from anogan_lib.pictures.images import common_scale, comparison
 from anogan_lib.scores import background
 from anogan_lib.scores.scorer import ScoredInversion, Scorer
+from anogan_lib.training.reproducible import unnamed
 
 RECIPES = {  # score, start of the way to z, and whether the encoder is trained with patches and an adapted G
     "paper": ("paper", "random", False),
@@ -391,4 +393,7 @@ class AnoGAN:
     @classmethod
     def load(cls, folder, **settings) -> "AnoGAN":
         """Read a detector that `save` wrote; `lam`, `score` and `steps` may be replaced."""
-        return saving.read(cls, Path(folder), {name: value for name, value in settings.items() if value is not None})
+        with tf.variable_creator_scope(unnamed):
+            return saving.read(
+                cls, Path(folder), {name: value for name, value in settings.items() if value is not None}
+            )

@@ -17,6 +17,7 @@ from anogan_lib.datasets.images import check_range
 from anogan_lib.evaluation.calibration import Calibration
 from anogan_lib.training.reading import (
     MOST_JSON,
+    MOST_PARTS,
     check_plain,
     check_weights,
     give_weights,
@@ -48,8 +49,12 @@ def write(detector, folder: Path, card: dict) -> None:
     shutil.rmtree(new, ignore_errors=True)
     try:
         _write_files(detector, new, card)
-    except OSError as error:
+        for read_again in (_read_card, _read_splits):
+            read_again(new)
+    except (OSError, ValueError, TypeError) as error:
         shutil.rmtree(new, ignore_errors=True)  # what was written of it fills the disk
+        if not isinstance(error, OSError):
+            raise ValueError(f"This detector is not saved, for it could not be read again: {error}") from None
         raise OSError(error.errno, error.strerror or str(error), error.filename or str(folder)) from None
     settle(folder)
     os.rename(new, folder / COMPLETE)
@@ -100,7 +105,8 @@ def _write_files(detector, folder: Path, card: dict) -> None:
     about["estimate"] = getattr(detector.calibration, "estimate", False)
     about["spreads"] = {name: detector.scores[name].spreads for name in ("standardised", "best")}
     splits = detector.split_digests
-    if len(json.dumps(splits)) > MOST_JSON / 2:  # names of so many images would be too much to read
+    named = json.dumps(splits)  # names of so many images, or with so many brackets, would be too much to read
+    if len(named) > MOST_JSON / 2 or named.count("[") + named.count("{") > MOST_PARTS / 2:
         splits = {part: dict(enumerate(digests.values())) for part, digests in splits.items()}
     write_json(folder / "splits.json", splits)
     if card:
@@ -207,15 +213,26 @@ def _give_learned(detector, folder: Path, about: dict) -> None:
     for name in LEARNED:
         setattr(detector, name, about[name])
     if "card.json" in about["files"]:
-        detector.card = card = read_json(folder / "card.json")
-        kinds = dict.fromkeys(("data", "description", "command"), str) | {"results": dict}
-        kinds |= dict.fromkeys(("normal", "groups"), str | None)
-        if wrong := [name for name in kinds.keys() & card.keys() if not isinstance(card[name], kinds[name])]:
-            raise ValueError(f"Cannot read {folder / 'card.json'}: {wrong[0]} is not of its kind.")
+        detector.card = _read_card(folder)
     if "splits.json" in about["files"]:
-        detector.split_digests = splits = read_json(folder / "splits.json")
-        if not all(isinstance(part, dict) and set(map(type, part.values())) <= {str} for part in splits.values()):
-            raise ValueError(f"Cannot read {folder / 'splits.json'}: it gives no digest for each name.")
+        detector.split_digests = _read_splits(folder)
+
+
+def _read_card(folder: Path) -> dict:
+    if not (file := folder / "card.json").exists():
+        return {}
+    card, kinds = read_json(file), dict.fromkeys(("data", "description", "command"), str) | {"results": dict}
+    kinds |= dict.fromkeys(("normal", "groups"), str | None)
+    if wrong := [name for name in kinds.keys() & card.keys() if not isinstance(card[name], kinds[name])]:
+        raise ValueError(f"Cannot read {file}: {wrong[0]} is not of its kind.")
+    return card
+
+
+def _read_splits(folder: Path) -> dict[str, dict[str, str]]:
+    splits = read_json(file := folder / "splits.json")
+    if not all(isinstance(part, dict) and set(map(type, part.values())) <= {str} for part in splits.values()):
+        raise ValueError(f"Cannot read {file}: it gives no digest for each name.")
+    return splits
 
 
 def _checked(about: dict) -> dict:

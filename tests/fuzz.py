@@ -8,6 +8,7 @@ them again in every test run, without atheris.
 
 import atexit
 import contextlib
+import functools
 import io
 import json
 import os
@@ -94,6 +95,10 @@ FILES_OF_2 = ("usual.npz",)
 def base() -> tuple[Path, Path]:
     """Make two small detectors without checksums, of the present format and of the one before; only once."""
     from anogan_lib import AnoGAN, saving
+    from anogan_lib.paper.networks import feature_extractor
+    from anogan_lib.scores.local import EarlierLocal
+    from anogan_lib.scores.scorer import Scorer
+    from anogan_lib.training.reading import planned
 
     new, old = PLACE / "new", PLACE / "old"
     if not new.is_dir():
@@ -103,18 +108,41 @@ def base() -> tuple[Path, Path]:
         about["files"] = dict.fromkeys([*about["files"], "region.npy"])
         (new / "detector.json").write_text(json.dumps(about))
         np.save(new / "region.npy", np.ones((16, 16), bool))
-        gan = saving.read(AnoGAN, new, {}).gan
-        base.gan, base.networks = gan, saving._networks(new, gan, about["files"])
+        base.gan = gan = saving.read(AnoGAN, new, {}).gan
+        adapted, encoder = base.networks = saving._networks(new, gan, about["files"])
+        base.read_into = {"generator.keras": gan.averaged, "adapted.keras": adapted, "encoder.keras": encoder}
+        base.weights = {name: planned(lambda each=each: each) for name, each in base.read_into.items()}
+        scorer = Scorer(gan.discriminator, AnoGAN(gan).features)
+        base.shapes = {type(scorer["best"]): scorer.shapes()}
+        scorer.objects["best"] = EarlierLocal(blocks=2)
+        base.shapes[EarlierLocal] = scorer.shapes()
+        base.extractor = functools.cache(feature_extractor)
     return new, old
+
+
+class Enough(Exception):
+    """Settings were read, and networks would be built next."""
 
 
 def detector(data: bytes) -> None:
     """Read a detector, one of whose files holds these bytes; the first says which, and whether they are zipped.
 
-    The networks, which take longest, are built once: only a damaged .keras file is read into one.
+    What takes long is done once: networks are built, and their features found. A .keras file is read into one that is
+    there, and of dcgan.json the settings are read.
     """
+    import anogan_lib.detector
     from anogan_lib import AnoGAN, saving
     from anogan_lib.paper.dcgan import DCGAN
+    from anogan_lib.scores.scorer import Scorer
+    from anogan_lib.training import reading, reproducible
+
+    class Light(AnoGAN):
+        def adopt(self, generator, encoder=None):
+            self.generator, self.encoder, self.scores = generator, encoder, Scorer(self.gan.discriminator, None)
+            self.calibration, self.calibrated_search, self.card = None, None, {}
+
+    def enough(*_):
+        raise Enough
 
     new, old = base()
     name, content = NAMES[data[0] % len(NAMES)] if data else NAMES[0], data[1:]
@@ -126,19 +154,40 @@ def detector(data: bytes) -> None:
     folder = old if name in FILES_OF_2 or (name == "detector.json" and data and data[0] >= 128) else new
     before = (folder / name).read_bytes()
     (folder / name).write_bytes(content)
-    load, networks = DCGAN.load, saving._networks
-    if name not in ("dcgan.json", "generator.keras"):
-        DCGAN.load = classmethod(lambda kind, folder: base.gan)
-    if name not in ("adapted.keras", "encoder.keras"):
-        saving._networks = lambda *_: base.networks
     try:
-        AnoGAN.load(folder)
+        if name in base.read_into:
+            reading.check_weights(folder / name, base.weights[name])
+            reading.give_weights(base.read_into[name], folder / name)
+        elif name == "dcgan.json":
+            with replaced(reproducible, planned=str, check_weights=enough), contextlib.suppress(Enough):
+                DCGAN.load(folder)
+        else:
+            shapes = property(lambda scorer: lambda: base.shapes[type(scorer["best"])])
+            with (
+                replaced(DCGAN, load=classmethod(lambda *_: base.gan)),
+                replaced(anogan_lib.detector, feature_extractor=base.extractor),
+                replaced(saving, _networks=lambda *_: base.networks),
+                replaced(Scorer, shapes=shapes),
+            ):
+                saving.read(Light, folder, {})
     except (ValueError, OSError) as error:
         said_in_one_sentence(error)
         assert str(folder) in str(error), error
     finally:
-        DCGAN.load, saving._networks = load, networks
         (folder / name).write_bytes(before)
+
+
+@contextlib.contextmanager
+def replaced(place, **attributes):
+    """Replace attributes within this context."""
+    before = {name: vars(place)[name] for name in attributes}
+    try:
+        for name, value in attributes.items():
+            setattr(place, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(place, name, value)
 
 
 TARGETS = {"image": image, "mask": mask, "table": table, "detector": detector}

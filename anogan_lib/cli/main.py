@@ -42,6 +42,7 @@ def main(argv: list[str] | None = None) -> int:
 
     with warnings.catch_warnings(), _ending_as_by_ctrl_c():
         warnings.showwarning = show_warning
+        warnings.filterwarnings("ignore", module=r"PIL\.")  # they name no file; one that cannot be read gets its line
         try:
             getattr(commands, args.run)(args)
         except KeyboardInterrupt as interrupt:

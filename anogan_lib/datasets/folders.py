@@ -58,8 +58,8 @@ def read(
         channels: 1 or 3; None is 1 where all files are grey, else 3.
         normal, value_range, groups: as in `datasets.load`.
     """
-    files = [file for file in walk(folder) if file.suffix.lower() not in TEXTS]
-    images, mask_files = masks.separate(folder, files)
+    images, mask_files = masks.separate(folder, walk(folder))  # a text among the masks is named as no image
+    images = [file for file in images if file.suffix.lower() not in TEXTS]
     looks = _looks(images)
     if images and not looks:
         raise ValueError(f"{folder} holds no image that can be read.")
@@ -90,6 +90,7 @@ def read(
     channels = channels or max(each.shape[2] for each in looks)
     value_range = value_range or _range(looks, np.flatnonzero(~in_test), seed, belong)
     tell((path, note) for path, each in zip(paths, looks, strict=True) for note in each.notes)
+    tell((path, f"{path} counts as an image of its own. {masks.LAYOUTS}.") for path in masks.beside(paths))
     found = _masks(folder, paths, kinds, looks, mask_files)
     found = None if found is None else masks.MaskFiles(found, size)
     images = Split(ImageFiles(paths, (*size, channels), value_range), None, kinds, found, names, groups=belong)

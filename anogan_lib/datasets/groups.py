@@ -77,6 +77,7 @@ def near_copies(small: np.ndarray) -> np.ndarray:
     from scipy.sparse.csgraph import connected_components
 
     x = np.asarray(small, np.float32).reshape(len(small), -1)
+    x = np.ldexp(x, -np.frexp(np.abs(x).max())[1])  # neither squares of 1e30 nor of 1e-30 can be held
     x = _unit(x - x.mean(axis=1, keepdims=True))
     x = _unit(x - x.mean(axis=0))
     group = np.arange(len(x))

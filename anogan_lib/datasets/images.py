@@ -233,7 +233,7 @@ def deep_values(image: Image.Image | np.ndarray) -> np.ndarray | None:
         return None
     if not np.isfinite(values).all():
         raise ValueError("it holds NaN or infinity")
-    if values.dtype.kind == "f" and (np.abs(values).max() > 1e30 or 0 < np.ptp(values) < 1e-30):
+    if values.dtype.kind == "f" and (float(np.abs(values).max()) > 1e30 or 0 < np.ptp(values) < 1e-30):
         raise ValueError("its values are too large, or too close together, for 32 bits")
     return values
 

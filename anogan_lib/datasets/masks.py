@@ -68,6 +68,16 @@ def separate(folder: Path, files: Iterable[Path]) -> tuple[list[Path], list[Path
     return [file for file in files if file not in masks], [file for file in files if file in masks]
 
 
+def beside(images: Iterable[Path]) -> list[Path]:
+    """List images that may be masks or drawings of others: x_roi beside x, where another is called so, too."""
+    names, found = {(file.parent, file.stem.lower()) for file in images}, defaultdict(list)
+    for place, stem, file in ((file.parent, file.stem.lower(), file) for file in images):
+        words = (stem[n:] for n in range(1, len(stem)) if (place, stem[:n]) in names)
+        if word := next((word for word in words if re.fullmatch(r"[_\-. ]?[a-z]{2}[a-z_\-. ]*", word)), None):
+            found[word].append(file)
+    return [file for files in found.values() if files[1:] for file in files]
+
+
 def find(folder: Path, images: Sequence[Path], kinds: Sequence[str], masks: Sequence[Path]) -> list[tuple[Path, ...]]:
     """Find the masks of each image, () where it has none.
 

@@ -29,6 +29,12 @@ def seeded(seed: int):
         random.setstate(state)
 
 
+def unnamed(make, **options):
+    """Make a tf.Variable without the name of its layer: TensorFlow never forgets what it keeps for each new name."""
+    with tf.name_scope(""):
+        return make(**options | {"name": None})
+
+
 def step_seed(seed: int, purpose: int, step: tf.Variable):
     """Return a seed for one purpose (0 to 63) in one step of a training, however it began."""
     return tf.stack([tf.constant(seed * 64 + purpose, tf.int64), step])

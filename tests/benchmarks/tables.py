@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from anogan_lib.evaluation import metrics
-from tests.benchmarks import ablation, ladder, quality, shapes, speed
+from tests.benchmarks import ablation, kills, ladder, quality, shapes, speed
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,8 +53,8 @@ def kinds(told: dict) -> str:
 
 def tables() -> list[tuple[Path, str]]:
     """Every table that a command draws, and the page that it stands in."""
-    kept = (quality.KEPT, ablation.KEPT, ladder.KEPT, speed.KEPT, shapes.KEPT)
-    told, switches, rungs, times, steps = (json.loads(path.read_text()) for path in kept)
+    kept = (quality.KEPT, ablation.KEPT, ladder.KEPT, speed.KEPT, shapes.KEPT, kills.KEPT)
+    told, switches, rungs, times, steps, killed = (json.loads(path.read_text()) for path in kept)
     of_cards = ready(cards(), intervals(told, rungs))
     drawn = (
         quality.table(told),
@@ -65,6 +65,7 @@ def tables() -> list[tuple[Path, str]]:
         speed.table(times),
         shapes.table(steps),
         shapes.paper_table(steps),
+        kills.table(killed),
     )
     results = Path(__file__).with_name("README.md")
     return [(ROOT / "README.md", quality.summary(told)), *((results, table) for table in drawn)]

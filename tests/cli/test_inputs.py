@@ -40,6 +40,26 @@ def test_data_says_what_is_read_and_what_is_not(parts, capsys):
     assert [line.split() for line in out.splitlines() if "NG" in line.split()] == [["test", "NG", "2"]]
 
 
+def test_nothing_is_said_that_names_no_file(tmp_path, capsys):
+    """Neither by Pillow, of EXIF tags that are damaged, nor by NumPy, of numbers beyond those of their type."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "jpg").mkdir()
+    for i in range(15):
+        Image.fromarray(rng.integers(0, 256, (20, 20), np.uint8)).save(
+            tmp_path / "jpg" / f"{i}.jpg", exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0"
+        )
+    for top, dtype in ((1, np.float16), (2**63, np.uint64)):
+        (tmp_path / dtype.__name__).mkdir()
+        for i in range(15):
+            np.save(tmp_path / dtype.__name__ / f"{i}.npy", rng.uniform(0, top, (20, 20)).astype(dtype))
+    for folder in (tmp_path / "float16", tmp_path / "uint64", tmp_path / "jpg"):
+        assert main(["data", str(folder), "--normal", "."]) == 0
+        out, error = capsys.readouterr()
+        assert error == "" and not [
+            line for line in out.splitlines() if line.startswith("- ") and str(tmp_path) not in line
+        ]
+
+
 def test_the_normal_folder_can_be_named(parts, capsys):
     (parts / "OK").rename(parts / "Gutteile")
     assert main(["data", str(parts)]) == 2

@@ -244,6 +244,16 @@ FOLDERS = {
         (15, 3),
         "^$",
     ),
+    "masks of an unknown name": (
+        also(good_and_bad(), {f"notch/{name}": square() for name in ("000_roi.tif", "001_roi.tif", "002.bmp")}),
+        (15, 6),
+        r"notch/000_roi\.tif counts as an image of its own\. The mask of x is called(.|\n)*001_roi[^\n]*$",
+    ),
+    "heat maps beside": (
+        also(loose, {f"{i:03d} heat map.png": square() for i in range(3)}),
+        (18, 0),
+        r"002 heat map\.png counts as an image of its own",
+    ),
     "an unreadable file": (also(good_and_bad(), {"good/a.xyz": b"x"}), (15, 3), r"a\.xyz: it is not an image file"),
     "loose images beside kinds": (also(good_and_bad(), {"a.png": noise(1)}), (15, 3), r"left out: .*/a\.png\.$"),
     "folders in a flat one": (also(loose, {"new/a.png": noise(1)}), (15, 0), r"left out: .*/new/a\.png\.$"),
@@ -362,6 +372,10 @@ BAD_MASKS = {
     "more than half": (mask(np.repeat(np.uint8([0, 255]), (5, 15))[:, None] * np.ones((1, 20), np.uint8)), "inverted"),
     "marked border": (mask(np.pad(np.zeros((18, 18), np.uint8), 1, constant_values=1)), "looks inverted"),
     "inverted jpeg": (mask(255 - square(), "ground_truth/notch/000_mask.jpg"), "000_mask.jpg looks inverted"),
+    "shapes in a text": (
+        lambda folder: (mask(square())(folder).with_suffix(".json").write_text("{}"), mask(square() * 0)(folder)),
+        r"Cannot read .*000_mask\.json: it is not an image file\. It is left out",
+    ),
     "another aspect": (mask(NARROW), "000_mask.png has another aspect than its image, and is stretched"),
     "a photograph": (mask(noise(3)), "looks inverted"),
     "not an image": (

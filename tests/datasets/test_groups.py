@@ -144,6 +144,12 @@ def test_near_copies_are_those_whose_correlation_is_high():
     assert found.tolist() == [*range(40), *range(10), 50, 50]
 
 
+@pytest.mark.parametrize("unit", [1e25, 1e-25])
+def test_near_copies_are_found_in_any_unit(unit):
+    small = np.stack([smooth(seed) for seed in (0, 1, 2, 3, 1)])
+    assert near_copies(small * unit).tolist() == [0, 1, 2, 3, 1]
+
+
 def test_what_all_images_share_makes_no_near_copies():
     part = smooth(0)[None] + 0.1 * np.stack([smooth(seed) for seed in range(1, 41)])
     assert np.corrcoef(part.reshape(40, -1))[0, 1:].min() > 0.97
