@@ -119,10 +119,10 @@ def examples(images: Split, shapes: Iterable[tuple], flips: bool, seed: int = 0)
 
     Left-right mirror images double them where training showed these (`flips`), and where images are few: how G misses
     an edge or a grain depends little on which way it runs. Few means that twice as many are at most `enough`, and at
-    most a quarter of an image's pixels: a filter of as many directions as pixels would leave nothing of an anomaly.
+    most a seventh of an image's pixels: a filter of as many directions as pixels would leave nothing of an anomaly.
     """
     most = enough(*(shape[1:] for shape in shapes))
-    mirrored = flips or 2 * len(images) <= min(most, np.prod(images.image_shape[:2]) // 4)
+    mirrored = flips or 2 * len(images) <= min(most, np.prod(images.image_shape[:2]) // 7)
     some = sample_images(images, most // (1 + mirrored), seed)
     return np.concatenate([some, some[:, :, ::-1]]) if mirrored else some
 
