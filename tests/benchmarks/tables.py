@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from anogan_lib.evaluation import metrics
-from tests.benchmarks import ablation, kills, ladder, quality, shapes, speed
+from tests.benchmarks import ablation, killed_training, kills, ladder, quality, shapes, speed
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,6 +65,7 @@ def tables() -> list[tuple[Path, str]]:
         speed.table(times),
         shapes.table(steps),
         shapes.paper_table(steps),
+        killed_training.table(json.loads(killed_training.KEPT.read_text())),
         kills.table(killed),
     )
     results = Path(__file__).with_name("README.md")
