@@ -82,7 +82,7 @@ ATTEMPTS = [
     ("checkpoint", 100, "dishonest"),
     ("residual", lambda x, y: tf.reduce_mean(tf.abs(x - y), axis=(1, 2, 3)), "the paper's R is the sum"),
     ("residual", lambda x, y: np.einsum("nhwc->n", x - y), "cancel"),
-    ("residual", lambda x, y: sum(np.abs(x - y)), "for x = "),
+    ("residual", lambda x, y: sum(np.abs(x - y)), "axis 0 holds the images"),
     ("discrimination", lambda f, x, y: np.abs(f(x) - f(y)).mean(axis=(1, 2, 3)), "the paper's D is the sum"),
     ("discrimination", lambda f, x, y: np.sum(np.abs(f(x, True) - f(y, True)), (1, 2, 3)), "training mode"),
     ("onto_sphere", lambda z: tf.linalg.l2_normalize(z, axis=1), "length 1"),

@@ -115,7 +115,7 @@ RIGHT = {
         built(),
         convolutional,
         lambda: tuple(built()()),
-        built(layer=1, last="softsign"),
+        built(last="softsign"),
         lambda: dict(zip("GDF", built()(), strict=True)).values(),
     ],
     "training_step": [
@@ -140,6 +140,7 @@ WRONG = {
         (built(end="sigmoid"), "sigmoid"),
         (built(logit=2), r"\(9, 1\)"),
         (built(layer=3), "before the logit"),
+        (built(layer=1), "image itself"),
         (built(own=True), "weights of its own"),
         (built(pair=True), "three networks"),
         (lambda: built()()[0], "three networks"),
