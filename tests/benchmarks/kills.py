@@ -35,13 +35,11 @@ def make_images(folder: Path, count: int) -> None:
 
 
 def start(words: list[str], folder: Path) -> multiprocessing.Process:
-    """Start a command in a folder, in a copy of this process that has imported what is slow: kills hit its work."""
-    import keras  # noqa: F401
-    import matplotlib.pyplot  # noqa: F401
-    import sklearn.metrics  # noqa: F401
-
+    """Start a command in a folder, in a copy of a process that has imported what is slow: kills hit its work."""
     folder.mkdir(parents=True, exist_ok=True)
-    process = multiprocessing.get_context("fork").Process(target=run, args=(words, folder))
+    context = multiprocessing.get_context("forkserver")  # a copy of this process would lack TensorFlow's threads
+    context.set_forkserver_preload(["keras", "matplotlib.pyplot", "sklearn.metrics"])
+    process = context.Process(target=run, args=(words, folder))
     process.start()
     return process
 

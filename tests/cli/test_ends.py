@@ -110,4 +110,4 @@ def test_a_reader_that_closes_the_pipe_is_no_error():
 def test_a_killed_run_ends_as_one_that_nobody_disturbed(tiny_detector, tmp_path):
     kills.make_images(tmp_path / "images", 300)
     words = ["score", str(tiny_detector), "../images", "--csv", "a.csv", "--json", "a.json"]
-    assert kills.disturbed(words, tmp_path, 2, resume=True) == 2
+    assert kills.disturbed(words, tmp_path, 2, resume=True)["kills"] == 2
