@@ -130,6 +130,7 @@ def test_pages_are_accessible_in_both_themes_and_nothing_overflows(site, browser
         if page.evaluate("document.documentElement.scrollWidth") > 480:
             wrong.append((path.name, "overflows"))
         page.set_viewport_size({"width": 1200, "height": 900})
+        page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
         assert page.evaluate("document.documentElement.dataset.theme") == "light"
         wrong += [(path.name, each) for each in axe(page)]
         assert page.evaluate("document.documentElement.dataset.theme") == "dark"

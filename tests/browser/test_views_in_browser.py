@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from laboratory import Notebook, notebook
+from laboratory import SET_UP, VIEWS, Notebook, notebook
 
 CANVAS = "canvas => canvas.toDataURL()"
 SEARCH, LAMBDA = notebook("latent_inverse_mapping"), notebook("scores_and_thresholds")
@@ -226,8 +226,18 @@ def test_keys_move_lambda_and_never_the_cells(lambdas):
     agrees(book, view, "explorer")
 
 
-def test_a_click_on_the_gallery_opens_the_image_in_the_stepper(lambdas):
-    book, view = lambdas
+@pytest.fixture
+def pair(lab, chromium):
+    """A notebook in which the explorer's gallery opens its images in a stepper."""
+    beside = "explorer.stepper = widgets.InversionStepper(detector, data.test, steps=30)\nexplorer.stepper"
+    book = lab.open(chromium, lab.write("pair.ipynb", [SET_UP, VIEWS["LambdaExplorer"], beside]))
+    book.run()
+    yield book, book.view("Lambda and threshold explorer")
+    book.close()
+
+
+def test_a_click_on_the_gallery_opens_the_image_in_the_stepper(pair):
+    book, view = pair
     view.locator("canvas").nth(3).click(position={"x": 20, "y": 20})  # the first tile: the highest score
     first = int(book.ask("print(int(explorer.ranking[0]))"))
     assert "rank 1," in caption(view)
