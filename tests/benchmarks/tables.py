@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from anogan_lib.evaluation import metrics
-from tests.benchmarks import ablation, killed_training, kills, ladder, quality, shapes, speed
+from tests.benchmarks import ablation, killed_training, kills, ladder, memory, quality, shapes, speed
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -67,6 +67,7 @@ def tables() -> list[tuple[Path, str]]:
         shapes.paper_table(steps),
         killed_training.table(json.loads(killed_training.KEPT.read_text())),
         kills.table(killed),
+        memory.table(json.loads(memory.KEPT.read_text())),
     )
     results = Path(__file__).with_name("README.md")
     return [(ROOT / "README.md", quality.summary(told)), *((results, table) for table in drawn)]
