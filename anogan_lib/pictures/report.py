@@ -119,7 +119,7 @@ def _versions() -> dict[str, str]:
     import anogan_lib
 
     versions = {"anogan_lib": anogan_lib.__version__} | {name: importlib.metadata.version(name) for name in PACKAGES}
-    return versions | {"python": platform.python_version(), "report written": time.strftime("%Y-%m-%d %H:%M")}
+    return versions | {"python": platform.python_version(), "report written": time.strftime("%Y-%m-%d")}
 
 
 # ---- pictures
@@ -162,8 +162,11 @@ def _path(segments: np.ndarray) -> str:
 
 
 def _svg(figure) -> str:
+    import matplotlib
+
     file = BytesIO()
-    figure.savefig(file, format="svg", metadata={"Date": None})
+    with matplotlib.rc_context({"svg.hashsalt": "anogan_lib"}):  # the same names within the picture at each run
+        figure.savefig(file, format="svg", metadata={"Date": None})
     return _data("svg+xml", file.getvalue())
 
 

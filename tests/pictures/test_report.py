@@ -61,6 +61,11 @@ def page(detector, masked_data, tmp_path_factory):
     return Page(report.write(tmp_path_factory.mktemp("report") / "report.html", detector, masked_data))
 
 
+def test_it_is_the_same_each_time(detector, masked_data, tmp_path):
+    first, second = (report.write(tmp_path / name, detector, masked_data) for name in ("1.html", "2.html"))
+    assert first.read_bytes() == second.read_bytes()
+
+
 def test_nothing_comes_from_outside(page):
     assert {tag for tag, _ in page.tags} & {"script", "link", "iframe", "object", "a", "image", "use"} == set()
     for tag, attributes in page.tags:
