@@ -82,7 +82,7 @@ class Checkpoints:
             raise OSError(f"{self.folder} has {free / 1e6:.0f} MB left, and checkpoints need {needed / 1e6:.0f} MB.")
 
     def save_each_minute(self, history: History, steps: list) -> None:
-        """Save once a minute, with the figures of steps that are not in `history` yet, if all are finite."""
+        """Save a minute after the last time, with the figures of steps that are not in `history` yet, if finite."""
         if time.perf_counter() - self.saved > EVERY_SECONDS:
             self.saved, figures = time.perf_counter(), tf.nest.map_structure(float, steps)
             if np.isfinite(figures).all():
@@ -93,6 +93,7 @@ class Checkpoints:
 
         Of several workers the chief alone writes: all of them read from one folder.
         """
+        self.saved = time.perf_counter()
         if not chief():
             return
         # The history is written first: TensorFlow lists a checkpoint only once it is whole.

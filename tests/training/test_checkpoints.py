@@ -34,3 +34,13 @@ def test_steps_that_are_not_finite_are_not_saved(clock, tmp_path):
     clock.now = 61
     kept.save_each_minute({"loss": []}, [tf.constant(1.0), tf.constant(float("nan"))])
     assert kept.restore() is None
+
+
+def test_a_checkpoint_of_an_epoch_counts_for_the_minute(clock, tmp_path):
+    kept = Checkpoints(tmp_path, {}, step=tf.Variable(0))
+    for clock.now, save in ((59.0, kept.save), (61.0, lambda history: kept.save_each_minute(history, [1.0]))):
+        save({"loss": [3.0]})
+    assert [path.name for path in tmp_path.glob("*.index")] == ["ckpt-1.index"]
+    clock.now = 120.0
+    kept.save_each_minute({"loss": [3.0]}, [1.0])
+    assert len([*tmp_path.glob("*.index")]) == 2
