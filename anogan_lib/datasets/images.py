@@ -307,6 +307,8 @@ def _source(path: Path):
         return _from_array(np.lib.format.open_memmap(path, mode="r"))
     if start[128:] == b"DICM":
         return _from_array(_read_dicom(path))
+    if start.startswith((b"%!PS", b"\xc5\xd0\xd3\xc6")):
+        raise ValueError("it is PostScript, a program that another program would have to run; save it as PNG")
     try:
         return Image.open(path)
     except Image.UnidentifiedImageError:

@@ -79,6 +79,7 @@ BAD_IMAGES = {
     "half a webp": (damaged("webp"), "damaged|decode|not an image|read"),
     "half a jp2": (damaged("jp2"), "broken|[Tt]runcated|damaged"),
     "half a pgm": (damaged("pgm"), "[Tt]runcated"),
+    "postscript": (content(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "a.eps"), "it is PostScript"),
     "half an npy": (damaged("npy"), "mmap length|damaged"),
     "nothing there": (lambda path: path, "There is no image file .*a.png"),
     "folder": (special(os.mkdir), "it is a folder, not a file"),
