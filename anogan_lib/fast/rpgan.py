@@ -12,6 +12,7 @@ pills, all on one background, it lost the red specks by which they differ. Four 
 - **A floor for diversity.** G's loss rises where generated images differ less than 0.9 as much as real ones.
 """
 
+import math
 from dataclasses import dataclass
 
 import keras
@@ -90,6 +91,7 @@ class RpGAN(DCGAN):
     """
 
     default_steps = 1500
+    guessing = (math.log(2), math.log(2))  # where D finds real images no more real than generated ones
     settings_type = RpSettings
 
     def __init__(self, image_shape=(64, 64, 3), **settings):

@@ -5,6 +5,7 @@ Two additions help where images are few: D sees images shifted at random (DiffAu
 2006.10738), and the G that is used is a moving average of the one that learns (Yazici et al. 2019, arXiv 1806.04498).
 """
 
+import math
 from dataclasses import asdict
 
 import keras
@@ -71,6 +72,7 @@ class DCGAN:
     """
 
     default_steps = 6000  # when no number of epochs is given
+    guessing = (2 * math.log(2), math.log(2))  # losses of D and of G where D says one half to every image
 
     def __init__(self, image_shape=(64, 64, 3), **settings):
         self.settings = s = self.settings_type(image_shape, **settings)

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 FEW = 30  # images: fewer are drawn one by one
 
 
-def losses(history: Mapping[str, Sequence], ax: "Axes | None" = None) -> "Figure":
+def losses(history: Mapping[str, Sequence], ax: "Axes | None" = None, guessing=None) -> "Figure":
     """Draw both losses of a training run over its epochs: history["d_loss"] and history["g_loss"], (epochs,).
+
+    Dotted are the losses where D can only guess, `gan.guessing`; by default a DCGAN's.
 
     Where it has history["diversity"] as well, this stands beside them, with the line below which `train` warns.
     """
@@ -38,7 +40,7 @@ def losses(history: Mapping[str, Sequence], ax: "Axes | None" = None) -> "Figure
     ax = axes_or_new(ax)
     for name, who in (("d_loss", "discriminator"), ("g_loss", "generator")):
         ax.plot(range(1, len(history[name]) + 1), history[name], DASHES[who], color=COLOURS[who], label=who)
-    guessing_lines(ax)
+    guessing_lines(ax, guessing or (2 * np.log(2), np.log(2)))
     ax.set(xlabel="epoch", ylabel="loss")
     ax.legend(frameon=False)
     last = {name: history[name][-1] for name in ("d_loss", "g_loss")}
@@ -47,10 +49,11 @@ def losses(history: Mapping[str, Sequence], ax: "Axes | None" = None) -> "Figure
     return described(ax.figure, text.format(n=len(history["d_loss"]), **last))
 
 
-def guessing_lines(ax: "Axes") -> None:
-    """Draw the losses of a discriminator that says one half to every image: 2 ln 2 for D, ln 2 for G."""
-    for times, who, name in ((2, "discriminator", "D guesses: 2 ln 2"), (1, "generator", "D guesses: ln 2")):
-        ax.axhline(times * np.log(2), linestyle=":", linewidth=1.2, color=COLOURS[who], label=name)
+def guessing_lines(ax: "Axes", guessing: tuple[float, float]) -> None:
+    """Draw the losses of D and of G where D can only guess, `gan.guessing`."""
+    for loss, who in zip(guessing, ("discriminator", "generator"), strict=True):
+        name = f"D guesses: {'2 ' if loss > 1 else ''}ln 2"
+        ax.axhline(loss, linestyle=":", linewidth=1.2, color=COLOURS[who], label=name)
 
 
 def trace_curves(steps: np.ndarray, residual: np.ndarray, discrimination: np.ndarray, names=None) -> "Figure":

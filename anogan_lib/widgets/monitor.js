@@ -33,7 +33,8 @@ export default view((v) => {
     });
   const losses = plot("Loss",
     [[1, "D", "discriminator", DASHES.discriminator], [2, "G", "generator", DASHES.generator]], null,
-    [[2 * Math.LN2, "D guesses: 2 ln 2", "discriminator"], [Math.LN2, "ln 2", "generator"]]);
+    model.get("guessing").map((loss, i) =>
+      [loss, `D guesses: ${loss > 1 ? "2 " : ""}ln 2`, ["discriminator", "generator"][i]]));
   const shares = plot("Share that D calls real",
     [[3, "training", "discriminator", DASHES.discriminator], [4, "samples", "generator", DASHES.generator],
       [5, "held back", "neutral", [2, 3]]], [0, 1]);

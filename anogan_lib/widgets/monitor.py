@@ -70,6 +70,7 @@ class TrainingMonitor(View):
     seconds_an_epoch = tr.Float(0.0).tag(sync=True)
     seconds_left = tr.Float(0.0).tag(sync=True)
     curve = tr.List().tag(sync=True)
+    guessing = tr.List().tag(sync=True)
     samples = tr.Dict().tag(sync=True)
 
     def __init__(self, gan, train_images, held_back=None, epochs: int | None = None, batch_size=32, on_epoch=None):
@@ -93,7 +94,8 @@ class TrainingMonitor(View):
         self._over = None  # the event that the thread has ended
         self._looks: list[dict] = []  # what some of the looks have shown
         self._drawn = look()[0].numpy()  # (8, H, W, C) in [-1, 1]
-        super().__init__(steps_in_all=self.epochs * self.steps_an_epoch, samples=sheet(to_uint8(self._drawn), 4))
+        shown = {"samples": sheet(to_uint8(self._drawn), 4), "guessing": list(gan.guessing)}
+        super().__init__(steps_in_all=self.epochs * self.steps_an_epoch, **shown)
 
     # ---- training
 
@@ -246,7 +248,7 @@ class TrainingMonitor(View):
         for values, where, label, each in zip(lines, "aabbb", labels, who, strict=False):
             look = {"color": pictures.COLOURS[each], "marker": "." if len(step) == 1 else None}
             axes[where].plot(step, values, pictures.DASHES.get(each, ":"), label=label, **look)
-        pictures.guessing_lines(axes["a"])
+        pictures.guessing_lines(axes["a"], self.gan.guessing)
         axes["a"].set(title="loss", xlabel="step")
         axes["b"].set(title="share that D calls real", xlabel="step", ylim=(-0.03, 1.03))
         for where in "ab":

@@ -107,3 +107,15 @@ def test_gradient_penalties_are_in_units_of_the_spread(gan, images):
     ahead, behind = (gan.discriminator(x + sign * small * spread * direction).numpy() for sign in (1, -1))
     numeric = (ahead - behind)[:, 0] / (2 * small)
     np.testing.assert_allclose((slopes * direction).sum(axis=(1, 2, 3)), numeric, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("kind", [DCGAN, RpGAN])
+def test_losses_of_guessing_are_those_of_a_discriminator_that_says_nothing(kind, images):
+    gan, rows = kind(SHAPE, latent_dim=4, width=4, seed=0), images[:16]
+    for weight in gan.discriminator.get_layer("logit").weights:
+        weight.assign(tf.zeros_like(weight))
+    told = gan.discriminator_step(tf.constant(rows))
+    for weight in gan.discriminator.get_layer("logit").weights:  # Adam has changed them
+        weight.assign(tf.zeros_like(weight))
+    told |= gan.generator_step(tf.constant(rows))
+    assert gan.guessing == pytest.approx((float(told["d_loss"]), float(told["g_loss"])), rel=1e-6)
