@@ -76,7 +76,7 @@ export default view((v) => {
     c.arc(x(now.falseAlarm / normal), y(now.hit / anomalous), 5, 0, 7);
     c.fill();
     const other = { x: box.x + side + 54, y: 22, w: wide - side - 104, h: high - 60 }, [low, top] = extent(now.aurocs);
-    const [a, b] = axes(c, t, other, [0, 1], [low - 0.02, top + 0.02], { xlabel: "lambda", ylabel: "AUROC", xticks: 2, yticks: 6 });
+    const [a, b] = axes(c, t, other, [0, 1], [Math.max(0, low - 0.02), Math.min(1, top + 0.02)], { xlabel: "lambda", ylabel: "AUROC", xticks: 2, yticks: 6 });
     path(c, Array.from(now.aurocs, (value, i) => [a(lams[i]), b(value)]), t.colour("score"), { width: 2 });
     path(c, [[a(model.get("lam")), other.y], [a(model.get("lam")), other.y + other.h]], t.text, { dash: [3, 3], width: 1 });
     return `ROC curve, AUROC ${now.auroc.toFixed(3)}; the point at ${now.falseAlarm} of ${normal} false alarms and ${now.hit} of ${anomalous} hits. ` +

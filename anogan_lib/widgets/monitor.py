@@ -249,10 +249,10 @@ class TrainingMonitor(View):
             look = {"color": pictures.COLOURS[each], "marker": "." if len(step) == 1 else None}
             axes[where].plot(step, values, pictures.DASHES.get(each, ":"), label=label, **look)
         pictures.guessing_lines(axes["a"], self.gan.guessing)
-        axes["a"].set(title="loss", xlabel="step")
-        axes["b"].set(title="share that D calls real", xlabel="step", ylim=(-0.03, 1.03))
-        for where in "ab":
-            axes[where].legend(frameon=False)
+        axes["a"].set(ylabel="loss", xlabel="step")
+        axes["b"].set(ylabel="share that D calls real", xlabel="step", ylim=(-0.03, 1.03))
+        for where, columns in (("a", 2), ("b", 3)):  # above the curves, which wander everywhere
+            axes[where].legend(frameon=False, ncols=columns, loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=9)
         axes["s"].imshow(np.hstack([pictures.rgb(image) for image in self._drawn]), interpolation="nearest")
         axes["s"].set_title("samples from the same z")
         axes["s"].set_axis_off()
