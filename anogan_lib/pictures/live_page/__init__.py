@@ -28,7 +28,7 @@ NORMAL, ANOMALOUS = 4, 8  # example images at most
 
 
 def live(detector, path, data: AnomalyDataset | None = None, progress: bool = False) -> Path:
-    """Write the page of a detector as one HTML file, 0.3 to 3 MB, nearly all of it weights.
+    """Write the page of a detector as one HTML file, 0.5 to 4 MB, nearly all of it weights.
 
     The page searches for z as the paper does, with the detector's lambda and R and D in the units of its score. It is
     calibrated for that search here, a minute for a hundred images of 64x64, whatever the detector's own way to z is.
@@ -58,21 +58,18 @@ def _search(detector) -> dict:
     about = {name: chain(getattr(detector, name), weights) for name in ("generator", "features")}
     about |= {"encoder": detector.encoder and chain(detector.encoder, weights), "region": None}
     if region is not None:
-        parts = {"inside": region, "elsewhere": detector.ways.elsewhere}
-        about["region"] = {name: weights.add(np.ravel(each)) for name, each in parts.items()}
+        about["region"] = {"inside": weights.add(region), "elsewhere": weights.add(detector.ways.elsewhere)}
     pace, seed = PACES["random"], detector.seed
     if detector.init == "random" and detector.steps:
         pace = pace._replace(steps=detector.steps)
     starts = [detector.search.start([0], restart, seed)[0].numpy() for restart in range(STARTS)]
-    packed, units = weights.packed()
     return about | {
         "shape": list(detector.image_shape),
         "latent": detector.gan.latent_dim,
         "prior": detector.gan.prior,
         "pace": pace._asdict(),
         "starts": [_short(start) for start in starts],
-        "weights": base64_of(packed),
-        "units_of_weights": units,
+        "weights": base64_of(weights.packed()),
     }
 
 

@@ -3,8 +3,7 @@
 
 const node = (id) => document.getElementById(id);
 const about = JSON.parse(node("state").textContent);
-const weights = unpacked(await inflated(about.weights), about.units_of_weights);
-const search = makeSearch(about, weights, bytesOf(about.product));
+const search = makeSearch(about, halves(await inflated(about.weights)), bytesOf(about.product));
 const [height, width, channels] = about.shape, { steps } = about.pace;
 const percent = (share) => `${Number((100 * share).toPrecision(2))} %`;
 

@@ -8,8 +8,6 @@ import zlib
 
 import numpy as np
 
-FINE = 100  # units in the root mean square of a kernel: rounding moves G(z) by at most 2 of 255 grey levels
-
 
 class Weights:
     """Arrays laid one after the other; `add` says where each one lies."""
@@ -19,27 +17,15 @@ class Weights:
         self.size = 0
 
     def add(self, array) -> dict[str, int]:
-        self.arrays.append(np.asarray(array, "float32"))
+        self.arrays.append(np.asarray(array, "float32").ravel())
         place = {"offset": self.size, "size": self.arrays[-1].size}
         self.size += place["size"]
         return place
 
-    def packed(self) -> tuple[bytes, list[tuple[int, float]]]:
-        """Pack all arrays as whole numbers of 16 bits, deflated; returns them, and each array's size and unit.
-
-        Kernels have two dimensions or more, and a unit of 1 % of their root mean square. Arrays of one dimension,
-        which are few, have the smallest unit that 16 bits allow.
-        """
-        units = [_unit(each) for each in self.arrays]
-        whole = [np.round(each.ravel() / unit) for each, unit in zip(self.arrays, units, strict=True)]
-        halves = np.concatenate(whole).astype("<i2").view(np.uint8).reshape(-1, 2).T  # lower bytes first: deflates best
-        sizes = [each.size for each in self.arrays]
-        return zlib.compress(halves.tobytes(), 9), list(zip(sizes, units, strict=True))
-
-
-def _unit(array: np.ndarray) -> float:
-    least = float(np.abs(array).max()) / 32767
-    return max(least, float(np.sqrt(np.mean(array**2))) / FINE if array.ndim > 1 else 0.0) or 1.0
+    def packed(self) -> bytes:
+        """Pack all arrays as float16, deflated: all lower bytes and then all higher ones, which are much alike."""
+        halves = np.concatenate(self.arrays).astype("<f2").view(np.uint8).reshape(-1, 2).T
+        return zlib.compress(halves.tobytes(), 9)
 
 
 def chain(model, weights: Weights) -> list[dict]:
@@ -109,5 +95,4 @@ def _packed(layer: dict, weights: Weights) -> dict:
     if layer["kind"] == "transposed" and layer["bias"] is None:
         layer["bias"] = np.zeros(layer["channels"])
     arrays = {name: layer.pop(name) for name in ("weight", "bias", "gamma", "beta", "mean") if name in layer}
-    flat = {name: value if name == "weight" else np.ravel(value) for name, value in arrays.items() if value is not None}
-    return layer | {"arrays": {name: weights.add(value) for name, value in flat.items()}}
+    return layer | {"arrays": {name: weights.add(value) for name, value in arrays.items() if value is not None}}

@@ -131,14 +131,15 @@ export const inflated = async (base64) => {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 };
 
-// Weights as layers.py packs them: whole numbers of 16 bits, all lower bytes and then all higher ones. `units` holds each
-// array's size, and what 1 is worth in it.
-export const unpacked = (bytes, units) => {
-  const weights = new Float32Array(bytes.length / 2);
-  let i = 0;
-  for (const [size, unit] of units)
-    for (const end = i + size; i < end; i++) weights[i] = unit * (((bytes[i] | (bytes[weights.length + i] << 8)) << 16) >> 16);
-  return weights;
+// Weights as layers.py packs them: floating-point numbers of 16 bits, all lower bytes and then all higher ones.
+export const halves = (bytes) => {
+  const numbers = new Float32Array(bytes.length / 2);
+  for (let i = 0; i < numbers.length; i++) {
+    const bits = bytes[i] | (bytes[numbers.length + i] << 8), power = (bits >> 10) & 31, fraction = bits & 1023;
+    const size = power ? (1 + fraction / 1024) * 2 ** (power - 15) : (fraction / 1024) * 2 ** -14;
+    numbers[i] = bits & 32768 ? -size : size;
+  }
+  return numbers;
 };
 
 // How often a normal image scores this or more: (1 + #{calibration >= score}) / (n + 1), as thresholds.p_values.
