@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -25,8 +26,8 @@ import numpy as np
 import tensorflow as tf
 
 from anogan_lib import AnoGAN, datasets, saving
-from anogan_lib.cli import main as command_line
 from anogan_lib.datasets.base import epoch_batches
+from anogan_lib.export import write as write_exported
 from anogan_lib.fast.encoder import train_encoder
 from tests.benchmarks import textbook
 from tests.benchmarks.apart import ROOT
@@ -264,21 +265,38 @@ def profile_training(detector, data) -> dict:
 # ---- from a folder to a CSV file
 
 
-def from_disk(detector_folder: Path, data, counts) -> dict:
-    """Images a second and peak memory of `anogan score FOLDER --csv FILE`, for each number of files."""
-    said = {}
-    with tempfile.TemporaryDirectory() as folder:
-        datasets.write(data, Path(folder) / "data")
-        photos = sorted((Path(folder) / "data" / "test").rglob("*.png"))
+# A small process starts the command: the most that a process held counts from its start as a copy of its parent.
+WATCH = """import os, subprocess, sys, time
+begun = time.perf_counter()
+process = subprocess.Popen([sys.executable, *sys.argv[1:]], stdout=subprocess.DEVNULL)
+_, code, used = os.wait4(process.pid, 0)
+print(time.perf_counter() - begun, used.ru_maxrss / 1024)
+sys.exit(code != 0)"""
+
+
+def from_disk(folder: Path, data, counts) -> dict:
+    """Images a second and peak memory of `anogan score DETECTOR FOLDER --csv FILE`, from its start to its end.
+
+    The detector is the one in `folder`, and what `anogan export` makes of it, which needs no TensorFlow.
+    """
+    said: dict = {}
+    with tempfile.TemporaryDirectory() as place:
+        place = Path(place)
+        datasets.write(data, place / "data")
+        photos = sorted((place / "data" / "test").rglob("*.png"))
+        write_exported(AnoGAN.load(folder), place / "detector.tflite")
         for count in counts:
-            many = Path(folder) / str(count)
+            many = place / str(count)
             many.mkdir()
             for i in range(count):
                 os.link(photos[i % len(photos)], many / f"{i}.png")
-            command = ["score", str(detector_folder), str(many), "--csv", str(many.with_suffix(".csv"))]
-            with PeakMemory() as memory:
-                spent = seconds(lambda: command_line(command))  # noqa: B023
-            said[str(count)] = {"images_per_second": count / spent, "peak_memory_mb": memory.mb}
+            for detector in (folder, place / "detector.tflite"):
+                words = ["-m", "anogan_lib", "score", detector, many, "--csv", many.with_suffix(".csv")]
+                words = [sys.executable, "-c", WATCH, *map(str, words)]
+                spent, mb = map(float, subprocess.run(words, cwd=ROOT, capture_output=True, check=True).stdout.split())
+                assert len(many.with_suffix(".csv").read_text().splitlines()) == count + 1
+                told = {"images_per_second": count / spent, "peak_memory_mb": mb}
+                said.setdefault("exported" if detector.suffix else "detector", {})[str(count)] = told
     return said
 
 
@@ -345,6 +363,16 @@ def table(told: dict) -> str:
             ratio = "" if way == "textbook" else f" ({rounded(part[f'{way}_ratio'], 2)})"
             cells.append(f"{rounded(ms, 3)}{ratio}" if reached else "not reached")
         lines.append([title, *cells])
+    return drawn(lines)
+
+
+def folder_table(told: dict) -> str:
+    """The table of the results page: from a folder of images to a CSV file, with TensorFlow and without it."""
+    lines = [["images", *(f"{way}, {unit}" for way in told["folder"] for unit in ("images a second", "MB at most"))]]
+    for count in next(iter(told["folder"].values())):
+        cells = [way[count] for way in told["folder"].values()]
+        figures = [f"{cell[name]:,.0f}" for cell in cells for name in ("images_per_second", "peak_memory_mb")]
+        lines.append([f"{int(count):,}", *figures])
     return drawn(lines)
 
 
