@@ -1,6 +1,7 @@
 """Checks of single arguments. Each returns the value, or raises a ValueError: what is wanted, and what was received."""
 
 import math
+from contextlib import contextmanager
 from numbers import Integral, Real
 from reprlib import repr as shortened
 
@@ -41,6 +42,15 @@ def one_of(name: str, value, choices):
     if value not in tuple(choices):
         raise ValueError(f"{name} is one of {', '.join(map(str, choices))}. Received: {shortened(value)}")
     return value
+
+
+@contextmanager
+def writing(path):
+    """Let an OSError name the file that is written."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def printable(text: str) -> str:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from anogan_lib.checks import check_seed, whole
+from anogan_lib.checks import check_seed, printable, whole
 from anogan_lib.datasets.groups import split_groups
 from anogan_lib.datasets.images import ImageFiles
 
@@ -122,11 +122,16 @@ class Split:
         """
         if self._digests is None:  # computed once: fitting and evaluating ask for them several times
             if self._files is None:
-                contents = (image.tobytes() for image in self._images)
+                found = (hashlib.sha256(image.tobytes()) for image in self._images)
             else:
-                contents = map(Path.read_bytes, self._files.paths)
-            self._digests = np.array([hashlib.sha256(content).hexdigest()[:16] for content in contents])
+                found = map(_sha256, self._files.paths)
+            self._digests = np.array([each.hexdigest()[:16] for each in found])
         return self._digests.tolist()
+
+
+def _sha256(path: Path):
+    with path.open("rb") as file:  # whatever its size
+        return hashlib.file_digest(file, "sha256")
 
 
 @dataclass
@@ -161,7 +166,8 @@ class AnomalyDataset:
         if self.train.value_range:
             lines.append("values from {:g} (black) to {:g} (white), for all images".format(*self.train.value_range))
         lines.append("")
-        return "\n".join(lines + [f"  {split:<12}{kind:<{width}}  {n:>6}{groups}" for split, kind, n, groups in rows])
+        lines += [f"  {split:<12}{kind:<{width}}  {n:>6}{groups}" for split, kind, n, groups in rows]
+        return "\n".join(map(printable, lines))
 
     __str__ = summary
 

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from anogan_lib.checks import writing
 from anogan_lib.datasets import masks
 from anogan_lib.datasets.base import FEWEST_NORMAL, AnomalyDataset, Source, Split, iterate_batches, split_normal
 from anogan_lib.datasets.groups import named, near_copies, parts_of, split_groups
@@ -30,7 +31,8 @@ from anogan_lib.datasets.images import ImageFiles, Look, choose_range, look, tel
 
 DEFAULT_SIZE = (64, 64)
 POSSIBLE_SIDES = range(16, 257)  # what the networks are made for
-TEXTS = (".txt", ".md", ".csv", ".json", ".yaml", ".yml", ".xml", ".html", ".py", ".ipynb", ".log", ".pdf")  # no images
+TABLES = (".csv", ".tsv", ".json", ".xml", ".xlsx")  # perhaps of labels
+TEXTS = (*TABLES, ".txt", ".md", ".yaml", ".yml", ".html", ".py", ".ipynb", ".log", ".pdf")  # no images
 
 _GOOD = {"good", "ok", "okay", "normal", "normals", "pass", "passed", "healthy", "nondefective", "nondefect"}
 _BAD = {"bad", "ng", "nok", "notok", "defect", "defects", "defective", "anomaly", "anomalies", "anomalous", "abnormal"}
@@ -59,6 +61,7 @@ def read(
         normal, value_range, groups: as in `datasets.load`.
     """
     images, mask_files = masks.separate(folder, walk(folder))  # a text among the masks is named as no image
+    tables = [file for file in images if file.suffix.lower() in TABLES and file.name != Path(str(groups)).name]
     images = [file for file in images if file.suffix.lower() not in TEXTS]
     looks = _looks(images)
     if images and not looks:
@@ -90,7 +93,11 @@ def read(
     channels = channels or max(each.shape[2] for each in looks)
     value_range = value_range or _range(looks, np.flatnonzero(~in_test), seed, belong)
     tell((path, note) for path, each in zip(paths, looks, strict=True) for note in each.notes)
-    tell((path, f"{path} counts as an image of its own. {masks.LAYOUTS}.") for path in masks.beside(paths))
+    few = [path for path, each in zip(paths, looks, strict=True) if each.few and each.checksum is not None]
+    odd = dict.fromkeys(masks.beside(paths) + few * (2 * len(few) < len(paths)))
+    tell((path, f"{path} counts as an image of its own. {masks.LAYOUTS}.") for path in odd)
+    if all(kinds == "good"):
+        tell((file, f"{file} is not read: folders alone say what is normal, here all images.") for file in tables)
     found = _masks(folder, paths, kinds, looks, mask_files)
     found = None if found is None else masks.MaskFiles(found, size)
     images = Split(ImageFiles(paths, (*size, channels), value_range), None, kinds, found, names, groups=belong)
@@ -133,8 +140,9 @@ def write(dataset: AnomalyDataset, folder: str | Path) -> None:
 
 def _save(pixels: np.ndarray, path: Path) -> None:
     """Save uint8 pixels (H, W), (H, W, 1) or (H, W, 3)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels).save(path)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels).save(path)
 
 
 def _sort(folder: Path, paths: list[Path], normal: str | None) -> list[tuple[Path, str, bool]]:

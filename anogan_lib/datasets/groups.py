@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from anogan_lib.checks import check_seed
+from anogan_lib.checks import check_seed, shortened
 
 NEAR_COPIES = 0.97  # the correlation above which two images are near-copies
 _BLOCK = 256  # images that are compared with all others at a time
@@ -41,13 +41,13 @@ def named(names: Sequence[str], groups: str | Callable[[str], object], needed: S
     else:
         try:
             pattern = re.compile(groups)
-        except re.error as error:
-            raise ValueError(f"groups is not a regular expression: {error}. Received: {groups!r}.") from None
+        except (re.error, OverflowError, RecursionError) as error:
+            raise ValueError(f"groups is not a regular expression: {error}. Received: {shortened(groups)}.") from None
         found = [match and match[min(1, pattern.groups)] for match in map(pattern.search, names)]
     found = [None if group in (None, "") else str(group) for group in found]
     for name, group, must in zip(names, found, needed, strict=True):
         if must and group is None:
-            raise ValueError(f"groups names no group for the image {name}. Received: {groups!r}.")
+            raise ValueError(f"groups names no group for the image {name}. Received: {shortened(groups)}.")
     return np.array([f"the image {name}" if group is None else group for name, group in zip(names, found, strict=True)])
 
 

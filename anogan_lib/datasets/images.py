@@ -22,10 +22,11 @@ MOST_MEMORY = 2**30  # bytes for decoding, in all threads together
 CLIPPED = 0.01  # share of an image's values outside the range, above which a warning tells
 NATURAL = [(0, 1), (-1, 1)] + [(0, 2**bits - 1) for bits in range(8, 17)]  # ranges that cameras and programs use
 
-_BY_PRODUCTS = r"[.~]|(__macosx|__pycache__|(eh)?thumbs.*\.db|desktop\.ini|@eadir|[$#]recycle.*|lost\+found|icon\r)$"
+_BY_PRODUCTS = r"[.~]|(__macosx|__pycache__|(eh)?thumbs.*\.db|desktop\.ini|@eadir|[$#@]recycle.*|lost\+found|icon\r"
+_BY_PRODUCTS += r"|.*~|.*\.(bak|tmp)|#snapshot|network trash folder|system volume information)$"
 _GREY_MODES = ("1", "L", "LA", "La", "I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 _TRANSPARENT_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
-_BANDS, _BITS, _FORMAT = 277, 258, 339  # TIFF tags
+_BANDS, _BITS, _FORMAT, _WHITE = 277, 258, 339, 262  # TIFF tags
 _TURNED = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}  # orders of bytes
 
 
@@ -87,7 +88,7 @@ class Look(NamedTuple):
     """What a file holds: shape (H, W, C), a checksum of its pixels (None if they are all the same), sentences on it.
 
     `small` is a grey version, (32, 32) float32. Where a channel has more than 8 bits, `levels` are the values that
-    0.2 % of the pixels lie below and above.
+    0.2 % of the pixels lie below and above. `few` says that there are 8 colours at most, as in a mask.
     """
 
     shape: tuple[int, int, int]
@@ -95,10 +96,27 @@ class Look(NamedTuple):
     levels: tuple[float, float] | None
     small: np.ndarray
     notes: list[str]
+    few: bool
+
+
+class _Values(np.ndarray):
+    """Values of an image; `is_animated` says, as Pillow's images do, whether its file holds further frames."""
+
+    is_animated, format = False, None
 
 
 def has_frames(image: Image.Image | np.ndarray) -> bool:
-    return getattr(image, "n_frames", 1) > 1 and image.format != "PSD"  # whose frames are layers
+    return getattr(image, "is_animated", False) and image.format != "PSD"  # whose frames are layers
+
+
+def few_colours(path: Path) -> bool | None:
+    """Return whether an image has at most 8 colours, as masks have (no JPEG, nothing of more bits); None for others."""
+    try:
+        with opened(path) as image:
+            exact = image.format not in (None, "JPEG") and image.mode[0] not in "IF"
+            return exact and image.getcolors(8) is not None
+    except (ValueError, OSError):
+        return None
 
 
 def look(path: Path) -> Look:
@@ -115,7 +133,8 @@ def look(path: Path) -> Look:
         checksum = None if constant else zlib.crc32(values.tobytes())
         grey = Image.fromarray(np.atleast_3d(values).mean(axis=2, dtype=np.float32)) if deep else pixels.convert("L")
         small = np.asarray(grey.resize((32, 32), Image.Resampling.BOX), np.float32)
-        return Look((*values.shape[:2], 1 if values.ndim == 2 else 3), checksum, levels, small, notes)
+        few = not deep and pixels.getcolors(8) is not None
+        return Look((*values.shape[:2], 1 if values.ndim == 2 else 3), checksum, levels, small, notes, few)
 
 
 def choose_range(levels: Sequence[tuple[float, float]]) -> tuple[float, float]:
@@ -181,7 +200,7 @@ def _scaled(path, values: np.ndarray, value_range) -> np.ndarray:
     if value_range is None and not (values.dtype == np.uint16 and values.max() >= 4096):
         kind = f"{'floats' if values.dtype.kind == 'f' else values.dtype} of unknown range"
         raise ValueError(f"its values are {kind}, {values.min():g} to {values.max():g}, where 8 bits are expected")
-    low, high = value_range or (0, 65535)
+    low, high = check_range(value_range or (0, 65535))  # floats: whole numbers of few bits would overflow
     outside = np.mean((values < low) | (values > high))
     if outside > CLIPPED:
         of = f"the range {low:g} to {high:g} of the training images"
@@ -212,16 +231,22 @@ def decode(image: Image.Image | np.ndarray) -> Image.Image | np.ndarray:
 
 def deep_values(image: Image.Image | np.ndarray) -> np.ndarray | None:
     """Return the values (H, W[, C]) of an image with more than 8 bits a channel, upright, else None."""
-    tiles = str(getattr(image, "tile", ""))
+    codecs, tags = str(getattr(image, "tile", "")), getattr(image, "tag_v2", {})
+    bits = tags.get(_BITS, (8,))[0]
+    if most := re.search(r"'ppm\w*'.*'RGB', (\d+)", codecs):
+        bits = int(most[1]).bit_length()
     if isinstance(image, np.ndarray):
-        values = image
-    elif image.mode[0] in "IF":
-        values, tags = np.asarray(ImageOps.exif_transpose(image)), getattr(image, "tag_v2", {})
-        if image.mode == "I" and tags.get(_BITS) == (32,) and tags.get(_FORMAT, (1,)) == (1,):
+        values = np.asarray(image)
+    elif image.mode[0] in "IF" or (bits == 8 and tags.get(_FORMAT) == (2,)):
+        values = np.asarray(ImageOps.exif_transpose(image))
+        if image.mode == "I" and bits == 32 and tags.get(_FORMAT, (1,)) == (1,):
             values = values.view(np.uint32)  # which Pillow takes for signed
-    elif ";16" in tiles:  # Pillow keeps the high bytes; with the byte order turned, it keeps the low ones
-        if image.mode not in ("RGB", "RGBA") or re.search("RGBa|LA", tiles):
-            raise ValueError(f"Pillow reads only 8 of the 16 bits of its channels ({image.mode})")
+        elif values.dtype == np.uint8 or (values.dtype == np.uint16 and image.format == "FITS"):
+            values = values.view(f"i{values.itemsize}")  # and these for unsigned
+        elif values.dtype == np.uint16 and tags.get(_WHITE) == 0:
+            values = 65535 - values  # 0 is white
+    elif ";16" in codecs and image.mode in ("RGB", "RGBA") and not re.search("RGBa|LA", codecs):
+        # Pillow keeps the high bytes; with the byte order turned, it keeps the low ones.
         with Image.open(image.filename) as low:
             for i, tile in enumerate(low.tile):
                 raw, *rest = [tile.args] if isinstance(tile.args, str) else tile.args
@@ -229,6 +254,8 @@ def deep_values(image: Image.Image | np.ndarray) -> np.ndarray | None:
                 low.tile[i] = tile._replace(args=(raw, *rest))
             high, low = (np.asarray(ImageOps.exif_transpose(each)).astype(np.uint16) for each in (image, low))
         values = 256 * high + low
+    elif bits > 8 or re.search(";16|SGI16", codecs):
+        raise ValueError(f"Pillow reads only 8 of the {max(bits, 16)} bits of its channels ({image.mode})")
     else:
         return None
     if not np.isfinite(values).all():
@@ -306,7 +333,7 @@ def _source(path: Path):
     if path.suffix.lower() == ".npy":
         return _from_array(np.lib.format.open_memmap(path, mode="r"))
     if start[128:] == b"DICM":
-        return _from_array(_read_dicom(path))
+        return _from_array(*_read_dicom(path))
     if start.startswith((b"%!PS", b"\xc5\xd0\xd3\xc6")):
         raise ValueError("it is PostScript, a program that another program would have to run; save it as PNG")
     try:
@@ -317,17 +344,19 @@ def _source(path: Path):
         raise ValueError(f"it is {what}") from None
 
 
-def _from_array(values: np.ndarray):
+def _from_array(values: np.ndarray, frames: int = 1):
     """Check that an array is (H, W) or (H, W, 3) numbers, and make an image of bytes and bools."""
     values = values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values
     if values.dtype.kind not in "biuf" or not values.size or values.shape[2:] not in ((), (3,)) or values.ndim < 2:
         raise ValueError(f"an image is an array of numbers, (H, W) or (H, W, 3), not {values.dtype} {values.shape}")
     values = np.uint8(255) * values if values.dtype == bool else values
-    return Image.fromarray(np.ascontiguousarray(values)) if values.dtype == np.uint8 else nullcontext(values)
+    image = Image.fromarray(np.ascontiguousarray(values)) if values.dtype == np.uint8 else values.view(_Values)
+    image.is_animated = frames > 1
+    return nullcontext(image)
 
 
-def _read_dicom(path: Path) -> np.ndarray:
-    """Read the first frame of a DICOM file, in the unit of its rescale slope (CT: Hounsfield units)."""
+def _read_dicom(path: Path) -> tuple[np.ndarray, int]:
+    """Read the first frame of a DICOM file, in the unit of its rescale slope (CT: Hounsfield units), and count all."""
     try:
         from pydicom import dcmread, pixels
     except ImportError:
@@ -336,7 +365,7 @@ def _read_dicom(path: Path) -> np.ndarray:
     values = pixels.pixel_array(about, index=0)
     if about.PhotometricInterpretation == "MONOCHROME1":  # 0 is white
         values = 2 ** int(about.BitsStored) - 1 - values.astype(np.int64)
-    return pixels.apply_rescale(values, about)
+    return pixels.apply_rescale(values, about), int(about.get("NumberOfFrames") or 1)
 
 
 class ImageFiles:

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from anogan_lib.datasets.images import ImageFiles, deep_values, opened
+from anogan_lib.datasets.images import ImageFiles, deep_values, few_colours, has_frames, opened
 
 MASK_COVERAGE = 1 / 8  # of a pixel's area: a crack one pixel wide stays in one piece when it shrinks fourfold
 LAYOUTS = (
     "The mask of x is called x, x_mask, mask_x, x_gt or x_label, and lies beside x or in ground_truth/KIND, "
     "ground_truth, masks, gt or labels"
 )
-TRAIN_FOLDERS, TEST_FOLDERS = ("train", "training"), ("test", "testing", "val", "valid", "validation")
-IMAGE_FOLDERS = ("images", "image", "imgs", "img", "jpegimages")
+TRAIN_FOLDERS, TEST_FOLDERS = ("train", "training"), ("test", "testing", "test_public", "val", "valid", "validation")
+IMAGE_FOLDERS = ("images", "image", "imgs", "img", "jpegimages", "data")
 NO_KINDS = (*TRAIN_FOLDERS, *TEST_FOLDERS, *IMAGE_FOLDERS)  # their names say nothing about a kind
 
 _MASK = r"(?:ground[_\- ]?truth|gt|mask|label|annotation|segmentation[_\- ]?(?:class|object)|segmentation|seg)s?"
@@ -60,12 +60,24 @@ def marked(path: str | Path) -> np.ndarray:
 
 
 def separate(folder: Path, files: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """Separate images from masks, which lie in a folder of masks or are called x_mask or the like beside an image x."""
-    files = list(files)
-    plain = {(file.parent, _keys(file)[0]) for file in files if not _tagged(file)}
-    masks = {file for file in files if _tagged(file) and any((file.parent, key) in plain for key in _keys(file))}
-    masks |= {file for file in files if any(map(_of_masks, file.relative_to(folder).parts[:-1]))}
-    return [file for file in files if file not in masks], [file for file in files if file in masks]
+    """Separate images from masks.
+
+    Masks lie in a folder of masks, or in crack_mask beside a folder crack; or beside an image x, called x_mask or the
+    like, or x with another ending if they have few colours and x has more.
+    """
+    places = {file: [part.lower() for part in file.relative_to(folder).parts[:-1]] for file in files}
+    plain = {(file.parent, _keys(file)[0]) for file in places if not _tagged(file)}
+    masks = {file for file in places if _tagged(file) and any((file.parent, key) in plain for key in _keys(file))}
+    folders = {*NO_KINDS, *(part for parts in places.values() for part in parts)}
+    named = {part for part in folders if _of_masks(part) or (_bare(part) != part and _bare(part) in folders)}
+    masks |= {file for file, parts in places.items() if not named.isdisjoint(parts)}
+    twins = defaultdict(list)
+    for file in places:
+        twins[file.parent, file.stem].append(file)
+    for pair in filter(lambda pair: pair[1:], twins.values()):
+        few = list(map(few_colours, pair))
+        masks.update(file for file, each in zip(pair, few, strict=True) if each and False in few)
+    return [file for file in places if file not in masks], [file for file in places if file in masks]
 
 
 def beside(images: Iterable[Path]) -> list[Path]:
@@ -115,11 +127,18 @@ def doubts(image_shape: tuple[int, ...], kind: str, path: Path) -> list[str]:
         found.append("looks inverted: more than half of it or its whole border is marked, 0 being background")
     if abs(height * image_shape[1] / (width * image_shape[0]) - 1) > 0.02:
         found.append("has another aspect than its image, and is stretched over it")
+    with opened(path) as image:
+        found += ["has several frames, of which the first is read"] * has_frames(image)
     return [f"The mask {path} {doubt}." for doubt in found]
 
 
 def _of_masks(folder: str) -> bool:
     return bool(re.fullmatch(rf"(?:{_MASK}[\W\d_]*)+", folder, re.I))
+
+
+def _bare(name: str) -> str:
+    """Return what a name, less mask or the like before or after it, is in small letters."""
+    return _NAME.fullmatch(name)[2].lower()
 
 
 def _tagged(file: Path) -> bool:
@@ -132,15 +151,15 @@ def _keys(file: Path) -> tuple[str, str]:
 
     x.jpg.png is a mask of x.jpg. What is only called mask belongs to what is only called image, and both are "".
     """
-    key = "" if re.fullmatch(f"{_MASK}|image|img", file.stem, re.I) else _NAME.fullmatch(file.stem)[2].lower()
+    key = "" if re.fullmatch(f"{_MASK}|image|img", file.stem, re.I) else _bare(file.stem)
     key = re.sub(r"^(image|img)[_\-. ]+|[_\-. ]+(image|img)$|\.(png|jpe?g|bmp|tiff?)$", "", key)
     return key, re.sub(r"[_\-. ]+\d+$", "", key)
 
 
 def _place(folder: Path, file: Path) -> tuple[str, ...]:
-    """Return the folders that a file lies in, in small letters, without those that only say image or mask."""
-    parts = (part.lower() for part in file.relative_to(folder).parts[:-1])
-    return tuple(part for part in parts if part not in IMAGE_FOLDERS and not _of_masks(part))
+    """Return the folders that a file lies in, in small letters and without words that only say image or mask."""
+    parts = (_bare(part) for part in file.relative_to(folder).parts[:-1] if not _of_masks(part))
+    return tuple(part for part in parts if part not in IMAGE_FOLDERS)
 
 
 class MaskFiles(ImageFiles):

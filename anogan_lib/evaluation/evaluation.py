@@ -8,6 +8,7 @@ from operator import methodcaller
 
 import numpy as np
 
+from anogan_lib.checks import printable
 from anogan_lib.evaluation import metrics, thresholds
 from anogan_lib.evaluation.thresholds import Threshold, check_labels, check_scores
 
@@ -198,7 +199,7 @@ class Evaluation:
         for name, value, interval, beside in self.rows():
             between = "" if interval is None else f"[{interval[0]:.3f}, {interval[1]:.3f}]"
             lines.append(f"{name:<19} {value:.3f}  {between:<14}  {beside}".rstrip())
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
     __str__ = __repr__ = table
 

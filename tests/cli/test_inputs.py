@@ -60,6 +60,18 @@ def test_nothing_is_said_that_names_no_file(tmp_path, capsys):
         ]
 
 
+def test_the_name_of_a_kind_steers_no_terminal(parts, tiny_detector, capsys):
+    (parts / "NG").rename(parts / "\x1b[2JNG\nx")
+    assert main(["data", str(parts)]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out and "  \\x1b[2JNG\\nx " in out
+    for path in parts.rglob("[0-9]*.png"):
+        Image.open(path).convert("L").save(path)
+    assert main(["evaluate", str(tiny_detector), str(parts)]) == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out and "  \\x1b[2JNG\\nx" in out
+
+
 def test_the_normal_folder_can_be_named(parts, capsys):
     (parts / "OK").rename(parts / "Gutteile")
     assert main(["data", str(parts)]) == 2

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+import tifffile
 from making import noise, png16, save, save_noise, square, tiff
 from PIL import Image
 
@@ -63,6 +64,12 @@ def of_bands(bands, dtype=np.uint8, extra=None):
     return lambda path: tiff(path.with_suffix(".tif"), noise(0, (20, 20, bands)).astype(dtype), extra)
 
 
+def planes(path):
+    path = path.with_suffix(".tif")
+    tifffile.imwrite(path, noise(0, (3, 9, 9)).astype(np.uint16), photometric="rgb", planarconfig="separate")
+    return path
+
+
 BAD_IMAGES = {
     "empty": (content(b""), "it is not an image file"),
     "text": (content(b"<html>"), "it is not an image file"),
@@ -96,6 +103,16 @@ BAD_IMAGES = {
     "six bands": (of_bands(6, extra=[0, 0, 0]), "it has 6 bands"),
     "seven bands": (of_bands(7), "TIFF file whose number of bands"),
     "four grey bands": (of_bands(4), "TIFF file whose number of bands"),
+    "16 bits, planes apart": (planes, "only 8 of the 16 bits"),
+    "16 bits, ppm": (
+        content(b"P6 9 9 65535\n" + bytes(486), "a.ppm"),
+        r"only 8 of the 16 bits of its channels \(RGB\)",
+    ),
+    "16 bits, plain ppm": (content(b"P3 1 2 1023\n 1 2 3 4 5 1023", "a.ppm"), "only 8 of the"),
+    "16 bits, sgi": (
+        content(b"\x01\xda\0\x02\0\x03\0\x09\0\x09\0\x03".ljust(512, b"\0") + bytes(486), "a.sgi"),
+        "only 8 of the 16 bits",
+    ),
     "colours as floats": (of_bands(3, np.float32), "TIFF file whose number of bands"),
     "64 bits": (of_bands(1, np.float64), "TIFF file whose number of bands"),
     "complex numbers": (of_bands(1, np.complex64), "TIFF file whose number of bands"),
@@ -233,6 +250,10 @@ FOLDERS = {
                 ".ipynb_checkpoints/a.png": noise(1),
                 "good/.ipynb_checkpoints/a.png": noise(1),
                 "@eaDir/a.png": noise(1),
+                "@Recycle/a.png": noise(1),
+                "good/#snapshot/a.png": noise(1),
+                "good/000.png~": noise(1).tobytes(),
+                "good/000.png.bak": noise(1).tobytes(),
                 "$RECYCLE.BIN/a.png": noise(1),
                 "good/Thumbs.db": b"x",
                 "good/._000.png": b"x",
@@ -246,10 +267,25 @@ FOLDERS = {
         "^$",
     ),
     "masks of an unknown name": (
-        also(good_and_bad(), {f"notch/{name}": square() for name in ("000_roi.tif", "001_roi.tif", "002.bmp")}),
+        also(
+            good_and_bad(),
+            {f"notch/{name}": square() for name in ("000_roi.tif", "001_roi.tif")} | {"notch/002.bmp": noise(9)},
+        ),
         (15, 6),
         r"notch/000_roi\.tif counts as an image of its own\. The mask of x is called(.|\n)*001_roi[^\n]*$",
     ),
+    "masks in a folder of an unknown name": (
+        also(good_and_bad(), {f"ISIC_Truth/{i}.png": square() for i in range(3)}),
+        (15, 6),
+        r"ISIC_Truth/0\.png counts as an image of its own\. The mask of x is called",
+    ),
+    "a table of labels": (
+        also(loose, {"labels.csv": b"a.png,bad\n", "a.txt": b""}),
+        (15, 0),
+        r"^.*/labels\.csv is not read: .*$",
+    ),
+    "a table beside kinds": (also(good_and_bad(), {"labels.csv": b"", "good/a.json": b"{}"}), (15, 3), "^$"),
+    "pairs of one name": (also(good_and_bad(), {"notch/000.bmp": noise(9), "good/000.json": b"{}"}), (15, 4), "^$"),
     "heat maps beside": (
         also(loose, {f"{i:03d} heat map.png": square() for i in range(3)}),
         (18, 0),
@@ -277,7 +313,7 @@ FOLDERS = {
     "OK and NG": (good_and_bad("OK", "NG"), (15, 3), "^$"),
     "upper case": (good_and_bad("Good", "Bad", ("Train", "Test")), (15, 3), "^$"),
     "bad ones in train": (good_and_bad("ok_front", "def_front", ("train", "train")), (15, 3), "^$"),
-    "VisA": (good_and_bad("Normal", "Anomaly", ("Data/Images", "Data/Images")), None, "Received: Data"),
+    "VisA": (good_and_bad("Normal", "Anomaly", ("Data/Images", "Data/Images")), (15, 3), "^$"),
     "VisA, one folder down": (good_and_bad("Normal", "Anomaly", ("Images", "Images")), (15, 3), "^$"),
     "no class in train": (
         lambda folder: [save_noise(folder / "train", 15), save_noise(folder / "test" / "hole", 3, 50)],
@@ -394,6 +430,12 @@ BAD_MASKS = {
     "on a good image": (
         mask(square(), "test/good/000_mask.png"),
         "000_mask.png marks a defect in an image",
+    ),
+    "several frames": (
+        lambda folder: Image.fromarray(square()).save(
+            mask(square())(folder).with_suffix(".tif"), save_all=True, append_images=[Image.fromarray(square())]
+        ),
+        r"000_mask\.tif has several frames, of which the first is read",
     ),
     "in the folder good": (mask(square(), "ground_truth/good/000.png"), "000.png marks a defect in an image"),
 }

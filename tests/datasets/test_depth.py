@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from making import dicom, noise, png16, save, save_noise, tiff
@@ -50,6 +51,7 @@ def test_values_made_for_a_usual_range_get_it(tmp_path, dtype, low, high, expect
     [
         (np.int16, -1000, 3000),  # CT
         (np.uint16, 7500, 8300),  # thermal
+        (np.int8, -100, 90),
         (np.int32, 0, 3_000_000),
         (np.uint32, 3_000_000_000, 4_200_000_000),
         (np.float32, 1e-7, 3e-7),
@@ -106,6 +108,24 @@ def test_values_outside_the_range_are_clipped_and_said(tmp_path):
     with pytest.warns(UserWarning, match=r"a\.png: 50% of its values lie outside .*0 to 1023.* clipped"):
         image = images.read_image(path, (20, 20, 1), (0, 1023))
     assert image.max() == 1 and image[15, 5, 0] == pytest.approx(2 * 500 / 1023 - 1)
+
+
+def test_white_is_white_wherever_a_format_puts_0(tmp_path):
+    values = noise(0, (20, 20), 0, 65536, np.uint16)
+    tifffile.imwrite(tmp_path / "black.tif", values)
+    tifffile.imwrite(tmp_path / "white.tif", 65535 - values, photometric="miniswhite")
+    black, white = (images.read_image(tmp_path / f"{name}.tif", (20, 20, 1)) for name in ("black", "white"))
+    assert np.array_equal(black, white)
+
+
+def test_the_16_bits_of_fits_are_signed(tmp_path):
+    values = noise(0, (20, 20), -30_000, 30_000, np.int16)
+    head = {"SIMPLE": "T", "BITPIX": 16, "NAXIS": 2, "NAXIS1": 20, "NAXIS2": 20}
+    head = "".join(f"{name:<8}= {value:>20}".ljust(80) for name, value in head.items()) + "END"
+    data = values[::-1].astype(">i2").tobytes()
+    (tmp_path / "a.fits").write_bytes(head.ljust(2880).encode() + data.ljust(2880, b"\0"))
+    image = images.read_image(tmp_path / "a.fits", (20, 20, 1), (-32768, 32767))
+    np.testing.assert_allclose(image[..., 0], (values + 0.5) / 32767.5, atol=1e-6)
 
 
 @pytest.mark.parametrize("bits", [12, 16])
@@ -166,6 +186,11 @@ def test_dicom_files_are_read_in_hounsfield_units(tmp_path, monkeypatch):
     ]
     plain, *others = (images.read_image(file, (20, 20, 1), (0, 4095)) for file in files)
     assert all(np.array_equal(plain, other) for other in others)
+    assert [images.look(file).notes for file in files] == [
+        [],
+        [],
+        [f"{files[2]}: the first of several frames is read."],
+    ]
     monkeypatch.setitem(sys.modules, "pydicom", None)
     with pytest.raises(ValueError, match=r"a\.dcm: it is a DICOM file; pip install pydicom"):
         images.read_image(tmp_path / "a.dcm", (20, 20, 1))

@@ -55,6 +55,8 @@ def test_groups_that_are_wrong_are_refused_in_one_sentence(tmp_path):
     (tmp_path / "twice.csv").write_text("name,group\nx,1\ny,1\nx,2\n")
     for groups, error, sentence in (
         (r"lot(\d", ValueError, "not a regular expression"),
+        ("a{99999999999}", ValueError, "not a regular expression: the repetition number is too large"),
+        ("(" * 3000, ValueError, "not a regular expression"),
         (r"lot1", ValueError, "names no group for the image train/good/lot20_a.png"),
         (r"(x)?lot", ValueError, "names no group"),
         (str(tmp_path / "none.csv"), FileNotFoundError, "no table of groups"),

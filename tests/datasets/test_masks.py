@@ -133,6 +133,13 @@ def make(folder, kinds=("notch",), n=3):
         "test/notch/gt/{}_mask_1.png",
         "test/masks/notch/{}.png",
         "segmentation/notch/{}_segmentation.png",
+        "notch_mask/{}.png",
+        "test/notch_masks/{}.png",
+        "gt_notch/{}.png",
+        "test_masks/notch/{}.png",
+        "Mask_images/notch/{}.bmp",
+        "images_gt/{}.png",
+        "test/notch/{}.bmp",
     ],
 )
 def test_usual_layouts_are_understood(tmp_path, name, recwarn):
@@ -210,6 +217,10 @@ def test_masks_of_train_and_test_stay_apart(tmp_path):
         ("bad/a/image.png", "bad/a/mask.png"),
         ("bad/a/img.png", "bad/a/Label.png"),
         ("test/bad/image.png", "ground_truth/bad/image.png"),
+        ("bad/a.jpg", "bad/a.png"),
+        ("NG/S0001/a.jpg", "NG/S0001/a.bmp"),
+        ("abnormal/a.jpg", "abnormal_mask/a.png"),
+        ("Data/Images/bad/a.jpg", "Data/Masks/bad/a.png"),
     ],
 )
 def test_layouts_of_other_programs(image, mask, tmp_path):
