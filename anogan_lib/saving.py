@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anogan_lib.checks import flag, number
+from anogan_lib.checks import flag, number, writing
 from anogan_lib.datasets.images import check_range
 from anogan_lib.evaluation.calibration import Calibration
 from anogan_lib.training.reading import (
@@ -345,10 +345,8 @@ def write_text(path, text: str) -> None:
     """
     path, text = Path(path), text.encode(errors="backslashreplace")  # names may hold bytes that are no UTF-8
     if path.exists() and not path.is_file():
-        try:
+        with writing(path):
             path.write_bytes(text)
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(path)) from None
         return
     path = Path(os.path.realpath(path))
     if path.is_symlink():
@@ -356,11 +354,11 @@ def write_text(path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.unfinished")
     try:
-        unfinished.write_bytes(text)
-        os.replace(unfinished, path)
-    except OSError as error:
+        with writing(path):
+            unfinished.write_bytes(text)
+            os.replace(unfinished, path)
+    finally:
         unfinished.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def write_json(path, content) -> None:

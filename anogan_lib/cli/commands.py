@@ -139,13 +139,13 @@ def score(args) -> None:
 
     if args.resume and not args.csv:
         raise ValueError("--resume continues a table of scores: name it with --csv FILE.")
-    files.check_places(args.csv, args.json)
+    files.check_places(args, args.csv, args.json)
     exported = args.detector.endswith(".tflite")
     if not args.paths:
         if exported:
             return _show_card(args.detector)
         raise ValueError("Name the images, or folders of images, to be scored.")
-    found_files = list(files.find(args.paths))
+    found_files = list(files.find(args.paths, args.overlays))
     detector = _load_exported(args) if exported else _load_detector(args, args.steps, args.false_alarm_rate)
     scored = [file.as_posix() for file, _ in found_files]
     pictures = overlays.Pictures(args.overlays, detector, scored) if args.overlays else None
@@ -206,7 +206,7 @@ def evaluate(args) -> None:
     """Measure how good the detector is on labelled images, with the baselines beside it."""
     from anogan_lib.pictures import report
 
-    files.check_places(args.json, args.csv, args.report)
+    files.check_places(args, args.json, args.csv, args.report)
     detector = _load_detector(args)
     data, left_out = _data_to_test(detector, args)
     prediction = detector.predict(labelled(data), progress=True)
@@ -232,7 +232,7 @@ def live(args) -> None:
     """Write the page in which the search for z runs by itself."""
     from anogan_lib import pictures
 
-    files.check_places(args.out)
+    files.check_places(args, args.out)
     detector = _load_detector(args)
     path = pictures.live(detector, args.out, progress=True)
     print(f"{path}, {path.stat().st_size / 1e6:.1f} MB: open it in a browser; it needs neither Python nor a network")

@@ -3,6 +3,7 @@
 import mimetypes
 import os
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -11,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from anogan_lib.checks import printable
+from anogan_lib import saving
+from anogan_lib.checks import printable, writing
 from anogan_lib.datasets.folders import is_normal
 from anogan_lib.datasets.images import has_frames, opened, shaped, walk
 from anogan_lib.datasets.masks import separate
@@ -27,17 +29,20 @@ def complain(error: Exception | str) -> None:
     tqdm.write(f"anogan: {printable(sentence)}", file=sys.stderr)
 
 
-def find(paths: Iterable[str]) -> Iterator[tuple[Path, Path]]:
+def find(paths: Iterable[str], made: str | None = None) -> Iterator[tuple[Path, Path]]:
     """Yield every file of `paths` once, with a name for its pictures.
 
-    Folders are searched with all below them; hidden files, by-products of programs and masks are no images.
+    Folders are searched with all below them, except for `made`, which holds pictures of an earlier run; hidden files,
+    by-products of programs and masks are no images.
     """
-    paths = [Path(path) for path in paths]
+    paths, made = [Path(path) for path in paths], made and _absolute(made)
     several = sum(path.is_dir() for path in paths) > 1
     seen = set()
     for path in paths:
         folder = path if path.is_dir() else path.parent
         found = separate(path, walk(path))[0] if path.is_dir() else [path]
+        if made and _absolute(path) in made.parents:
+            found = [file for file in found if made not in _absolute(file).parents]
         if not found:
             complain(f"{path} holds no files.")
         for file in found:
@@ -116,14 +121,17 @@ def read_batches(files: list, image_shape, value_range=None) -> Iterator[tuple[l
             bar.update(len(batch))
 
 
-def check_places(*paths) -> None:
-    """Check the files to be written before any work.
+def check_places(args, *paths) -> None:
+    """Check the files, and the folder of overlays, that are to be written, before any work; folders are made.
 
     Raises:
-        ValueError: one is a folder or an image, or two are the same.
-        OSError: one is a link to itself.
+        ValueError: one is a folder or an image, or belongs to the detector or is its table of groups; two are the same.
+        OSError: one cannot be written.
     """
-    real = [os.path.realpath(path) for path in paths if path]
+    inputs = [args.detector, getattr(args, "groups", None) or "", *(Path(args.detector, name) for name in saving.FILES)]
+    inputs, real = [[os.path.realpath(each) for each in some if each] for some in (inputs, paths)]
+    if folder := getattr(args, "overlays", None):
+        _try_to_write(folder, folder)
     for path in real:
         if os.path.islink(path):
             os.stat(path)  # raises
@@ -133,6 +141,16 @@ def check_places(*paths) -> None:
             raise ValueError(f"{path} is named for two results; give each a file of its own.")
         if os.path.isfile(path) and _is_image(path):
             raise ValueError(f"{path} is an image; name another file to be written.")
+        if path in inputs:
+            raise ValueError(f"{path} is to be read; name another file to be written.")
+        if os.path.isfile(path) or not os.path.exists(path):
+            _try_to_write(path, os.path.dirname(path))
+
+
+def _try_to_write(path: str, folder: str) -> None:
+    with writing(path):
+        os.makedirs(folder, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
 
 
 def _is_image(path: str) -> bool:

@@ -27,8 +27,10 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         0; 2 after an error, with one sentence on standard error; 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as under some services
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        if hasattr(stream := getattr(sys, name), "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names that the terminal's encoding cannot hold
     argv = sys.argv[1:] if argv is None else list(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no notes about this processor
@@ -88,6 +90,8 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         args.paths, more = more, []  # argparse takes paths of any number to end where options begin
     if more:
         parser.error(f"unrecognized arguments: {' '.join(more)}")
+    if empty := [name for name, value in vars(args).items() if name != "groups" and (value == "" or value == [""])]:
+        parser.error(f"{empty[0]} is empty, perhaps a variable of the shell that is not set")
     if args.run == "train" and args.from_card:
         options = {word.partition("=")[0] for word in argv if word.startswith("--")}
         if more := [*[args.data] * bool(args.data), *sorted(options - {"--from-card", "--out", "--resume"})]:
@@ -112,7 +116,7 @@ def _options_of(parser: argparse.ArgumentParser, path: str) -> list[str]:
             | {name: card.get(name) for name in LATER}
             | {"size": "x".join(map(str, card["image_shape"][:2]))}
         )
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         parser.error(f"{path} is no card of anogan train, or one of an earlier version: {error}")
     given = {f"--{name.replace('_', '-')}": value for name, value in given.items() if value not in (None, False)}
     return [str(card["data"])] + [name if value is True else f"{name}={value}" for name, value in given.items()]

@@ -6,6 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from anogan_lib import pictures
+from anogan_lib.checks import writing
 
 SMALLEST = 256  # pixels of an overlay's longer side; smaller overlays are enlarged by a whole factor
 LONGEST_NAME = 230  # bytes; with an ending it must not exceed 255
@@ -46,10 +47,12 @@ class Pictures:
     def write(self, name: str, image, found, i: int) -> None:
         """Write both pictures of image (H, W, C), the i-th of the Prediction `found`; `name` was reserved."""
         path = self.folder / f"{name}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
         scale = {"vmax": self.vmax, "threshold": self.threshold}
-        pictures.comparison(image, found.reconstruction[i], found.maps[i], found.scores[i], **scale).savefig(path)
+        figure = pictures.comparison(image, found.reconstruction[i], found.maps[i], found.scores[i], **scale)
         overlay = Image.fromarray(pictures.overlay_image(image, found.maps[i], vmax=self.vmax))
         factor = max(1, SMALLEST // max(overlay.size))
         overlay = overlay.resize((overlay.width * factor, overlay.height * factor), Image.Resampling.NEAREST)
-        overlay.save(self.folder / f"{name}_overlay.png")
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(path)
+            overlay.save(self.folder / f"{name}_overlay.png")

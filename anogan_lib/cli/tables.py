@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anogan_lib.checks import printable
+from anogan_lib.checks import printable, writing
 from anogan_lib.datasets.images import read_image
 
 COLUMNS = ("name", "score", "p_value", "verdict", "residual", "discrimination", "kind", "label")
@@ -38,7 +38,7 @@ class Table:
         self.path, self.append, self.file = Path(path), append, None
 
     def write(self, some: list[dict]) -> None:
-        try:
+        with writing(self.path):
             if self.file is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 mode = "a" if self.append else "w"
@@ -48,12 +48,11 @@ class Table:
             texts = [{name: _harmless(row[name]) for name in TEXTS} for row in some]
             csv.DictWriter(self.file, COLUMNS).writerows(row | text for row, text in zip(some, texts, strict=True))
             self.file.flush()
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.path)) from None
 
     def close(self) -> None:
         if self.file is not None:
-            self.file.close()
+            with writing(self.path):
+                self.file.close()
 
 
 def write(path, some: list[dict]) -> None:

@@ -90,6 +90,29 @@ def test_words_that_are_no_command_end_with_2(words):
     assert end.value.code == 2
 
 
+@pytest.mark.parametrize("words", [["score", "", "a"], ["score", "a", ""], ["data", ""], ["train", "a", "--out", ""]])
+def test_a_word_that_is_empty_is_refused(words, capsys):
+    """As that of a variable of the shell that is not set: the present folder would be taken."""
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert end.value.code == 2 and "is empty" in capsys.readouterr().err
+
+
+def test_a_card_of_a_hundred_thousand_brackets_is_refused(tmp_path, capsys):
+    (tmp_path / "card.json").write_text("[" * 100_000)
+    with pytest.raises(SystemExit) as end:
+        main(["train", "--from-card", str(tmp_path / "card.json"), "--out", str(tmp_path / "out")])
+    assert end.value.code == 2 and "card.json is no card of anogan train" in capsys.readouterr().err
+
+
+def test_a_service_without_standard_streams_scores(photos, tiny_detector, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", None)
+        patch.setattr(sys, "stdout", None)
+        assert main(["score", str(tiny_detector), str(photos), "--csv", str(tmp_path / "a.csv")]) == 0
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 40
+
+
 @pytest.mark.parametrize("error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM in a step")])
 def test_too_little_memory_is_said(error, monkeypatch, capsys):
     def greedy(*_, **__):

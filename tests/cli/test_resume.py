@@ -171,6 +171,56 @@ def test_what_cannot_be_written_is_said_before_anything_is_scored(photos, score,
     assert "is a folder" in said[0] and "two results" in said[-1]
 
 
+@pytest.mark.parametrize("option", ["--csv", "--json", "--overlays", "--report"])
+def test_a_place_that_cannot_be_written_to_is_said_before_anything_is_scored(
+    option, photos, tiny_detector, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(AnoGAN, "predict", lambda *_, **__: pytest.fail("scored all the same"))
+    (tmp_path / "file").write_text("kept")
+    command = "evaluate" if option == "--report" else "score"
+    for place in (tmp_path / "file" / "a", "/proc/none/a"):
+        assert main([command, str(tiny_detector), str(photos), option, str(place)]) == 2
+        said = said_of(capsys)
+        assert len(said) == 1 and said[0].startswith(f"anogan: {place}: ")
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_no_result_is_written_over_what_is_read(photos, tiny_detector, tmp_path, capsys):
+    (tmp_path / "groups.csv").write_text("name,group\n")
+    before = {file: file.read_bytes() for file in [*tiny_detector.iterdir(), tmp_path / "groups.csv"]}
+    (tmp_path / "link").symlink_to(tiny_detector / "card.json")
+    for words in (
+        ["score", tiny_detector, photos, "--csv", tiny_detector / "detector.json"],
+        ["score", tiny_detector, photos, "--json", tmp_path / "link"],
+        ["evaluate", tiny_detector, photos, "--report", tiny_detector / "generator.keras"],
+        ["evaluate", tiny_detector, photos, "--groups", tmp_path / "groups.csv", "--csv", tmp_path / "groups.csv"],
+        ["live", tiny_detector, "--out", tiny_detector / "splits.json"],
+        ["score", tmp_path / "groups.csv", photos, "--json", tmp_path / "groups.csv"],
+    ):
+        assert main(list(map(str, words))) == 2
+        assert "is to be read; name another file" in said_of(capsys)[0]
+    assert {file: file.read_bytes() for file in before} == before
+
+
+def test_pictures_of_a_run_are_not_scored_by_the_next(photos, score, tmp_path):
+    for table in ("a.csv", "b.csv"):
+        assert score(photos, "--csv", tmp_path / table, "--overlays", photos / "out") == 0
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    assert len(list((photos / "out").rglob("*.png"))) == 12
+
+
+def test_a_disk_that_is_full_is_named(photos, score, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    for option, place in (
+        ("--csv", tmp_path / "full"),
+        ("--json", tmp_path / "j"),
+        ("--overlays", tmp_path / "out/0.png"),
+    ):
+        place.symlink_to("/dev/full")
+        assert score(photos / "good" / "0.png", option, tmp_path / "out" if option == "--overlays" else place) == 2
+        assert said_of(capsys) == [f"anogan: {place}: No space left on device"]
+
+
 def test_a_text_that_cannot_be_written_leaves_nothing_behind(tmp_path):
     (tmp_path / "taken").mkdir()
     with pytest.raises(OSError, match="taken"):
