@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from anogan_lib import saving, scores
 from anogan_lib.checks import check_seed, flag, one_of, whole
-from anogan_lib.datasets.base import AnomalyDataset, Split, as_split, check_fit, labelled
+from anogan_lib.datasets.base import AnomalyDataset, Split, as_split, check_fit, labelled, normal_split
 from anogan_lib.evaluation import baselines, regions, thresholds
 from anogan_lib.evaluation.calibration import Calibration, Prediction
 from anogan_lib.evaluation.evaluation import Evaluation
@@ -154,7 +154,7 @@ class AnoGAN:
         Where `validation` images are given, training ends when these are explained no better. The background of
         score="best" is fitted to what G(E(x)) leaves over of the training images.
         """
-        split = as_split(images)
+        split = normal_split(images)
         own = dict.fromkeys(("adapt", "patches"), RECIPES[self.recipe][2])
         encoder, generator, history = train_encoder(self.gan, split, validation, **own | options)
         self.adopt(generator, encoder)
@@ -171,7 +171,7 @@ class AnoGAN:
 
         They learn the spread of each loss; score="best" first chooses how much of the background it filters out.
         """
-        split = as_split(images)
+        split = normal_split(images)
         self.calibration, self.card = None, {}
         self.scores.forget()
         own = self.scores[self.score]
@@ -190,7 +190,7 @@ class AnoGAN:
 
     def calibrate(self, images, false_alarm_rate: float = 0.05, estimate: bool = False) -> "AnoGAN":
         """Set the thresholds from normal images that served for nothing else, as `thresholds.hierarchical` promises."""
-        split = as_split(images)
+        split = normal_split(images)
         found = self.invert(split)
         learned = found.losses | {f"{name}_peak": each.max(axis=(1, 2)) for name, each in self._all_maps(found).items()}
         if split.groups is not None:

@@ -202,6 +202,15 @@ def test_many_images_without_a_dark_pixel_are_pointed_out(detector):
             detector.invert(right)
 
 
+@pytest.mark.parametrize("door", ["train", "calibrate", "standardise", "fit_encoder"])
+def test_images_labelled_anomalous_are_not_learned_from_without_a_word(door, gan, detector):
+    split = Split(images(30), np.arange(30) % 2)
+    call = gan.train if door == "train" else getattr(detector, door)
+    options = {"calibrate": {"false_alarm_rate": 0.2}, "standardise": {}}.get(door, {"epochs": 1, "batch_size": 4})
+    with pytest.warns(UserWarning, match=r"15 of these 30 images are labelled anomalous \(1\), and a detector learns"):
+        call(split, **options)
+
+
 def test_what_numpy_calls_a_number_is_one(gan):
     assert AnoGAN(gan, lam=np.float32(0.25), steps=np.int64(3), seed=np.uint8(1)).steps == 3
     assert DCGAN(np.array(SHAPE), latent_dim=np.int32(2), width=np.int64(2)).settings.image_shape == SHAPE

@@ -40,9 +40,11 @@ def find(paths: Iterable[str], made: str | None = None) -> Iterator[tuple[Path, 
     seen = set()
     for path in paths:
         folder = path if path.is_dir() else path.parent
-        found = separate(path, walk(path))[0] if path.is_dir() else [path]
+        found, masks = separate(path, walk(path)) if path.is_dir() else ([path], [])
         if made and _absolute(path) in made.parents:
-            found = [file for file in found if made not in _absolute(file).parents]
+            found, masks = ([file for file in some if made not in _absolute(file).parents] for some in (found, masks))
+        if masks:
+            complain(f"note: {masks[0]}{f' and {len(masks) - 1} more' * (len(masks) > 1)}: masks are not scored.")
         if not found:
             complain(f"{path} holds no files.")
         for file in found:

@@ -286,6 +286,15 @@ def as_split(images) -> Split:
     return Split(np.concatenate(blocks), np.concatenate(labels) if labels else None)
 
 
+def normal_split(images) -> Split:
+    """Turn normal images in any form into a Split, with a warning where labels call some of them anomalous."""
+    split = as_split(images)
+    if split.labels is not None and (bad := np.sum(split.labels == 1)):
+        learned = "and a detector learns from normal images alone"
+        warnings.warn(f"{bad} of these {len(split)} images are labelled anomalous (1), {learned}.", stacklevel=3)
+    return split
+
+
 def labelled(data) -> Split:
     """Return the labelled images of an AnomalyDataset (its test split), a Split, or a tf.data.Dataset of pairs."""
     split = as_split(data.test if isinstance(data, AnomalyDataset) else data)

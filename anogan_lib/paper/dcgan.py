@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from anogan_lib.checks import check_seed, whole
-from anogan_lib.datasets.base import as_split, check_fit, epoch_batches
+from anogan_lib.datasets.base import check_fit, epoch_batches, normal_split
 from anogan_lib.paper.networks import build_discriminator, build_generator
 from anogan_lib.paper.prior import draw
 from anogan_lib.training import distribution
@@ -176,7 +176,7 @@ class DCGAN:
         Returns:
             The history, with the epochs before an interruption.
         """
-        split = as_split(images)
+        split = normal_split(images)
         check_fit("DCGAN", self.image_shape, split.image_shape)
         if len(split) < 2:
             raise ValueError(f"Training needs at least two images. Received: {len(split)}")
