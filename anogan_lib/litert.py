@@ -1,17 +1,21 @@
 """Score images with an exported detector, FILE.tflite: neither TensorFlow nor Keras is needed, nor imported."""
 
-import json
+import math
 import os
+import re
 import zlib
 from pathlib import Path
-from zipfile import ZipFile
 
 import numpy as np
 
+from anogan_lib.checks import flag, number, whole
+from anogan_lib.datasets.images import check_range
 from anogan_lib.evaluation import thresholds
 from anogan_lib.evaluation.calibration import Calibration, Prediction
+from anogan_lib.training.reading import archive, naming, parsed, read_plain
 
-CARD, MOST_BYTES = "card.json", 2**24
+CARD, MOST_BYTES, MOST_HELD = "card.json", 2**24, 2**31  # of the card; of all that the graph computes
+OUTPUTS = {"score", "map", "reconstruction", "residual", "discrimination"}  # that are used
 
 
 class LiteDetector:
@@ -32,10 +36,10 @@ class LiteDetector:
         except ModuleNotFoundError:
             raise ValueError('A .tflite file needs the LiteRT runtime: pip install "anogan_lib[litert]"') from None
         self.card = about = read_card(path)
-        self.image_shape, self.calibration_scores = tuple(about["image_shape"]), np.array(about["calibration_scores"])
+        self.image_shape, self.calibration_scores = tuple(about["image_shape"]), about["calibration_scores"]
         learned = {"score": self.calibration_scores}
-        if about.get("calibration_groups"):
-            learned["groups"] = np.array(about["calibration_groups"])
+        if about["calibration_groups"] is not None:
+            learned["groups"] = about["calibration_groups"]
         self.calibration = Calibration(learned, estimate=about.get("estimate", False))
         for name in ("recipe", "score", "lam", "steps", "map_scale", "false_alarm_rate"):
             setattr(self, name, about[name])
@@ -43,8 +47,14 @@ class LiteDetector:
         # The default delegate would keep further copies of all weights, and is hardly faster for one image.
         plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         threads = min(4, os.cpu_count() or 1)
-        self._interpreter = Interpreter(str(path), num_threads=threads, experimental_op_resolver_type=plain)
-        self._run = self._interpreter.get_signature_runner()
+        with naming(path):
+            made = Interpreter(str(path), num_threads=threads, experimental_op_resolver_type=plain)
+            self._interpreter, self._run = made, made.get_signature_runner()
+            shape = tuple(map(int, self._run.get_input_details()["image"]["shape"]))
+            if shape != (1, *self.image_shape) or not self._run.get_output_details().keys() >= OUTPUTS:
+                raise ValueError("its graph is not the one that its card describes")
+            if 4 * sum(math.prod(map(int, each["shape"])) for each in made.get_tensor_details()) > MOST_HELD:
+                raise ValueError(f"its graph takes more than {MOST_HELD:,} bytes")
 
     @property
     def threshold(self) -> thresholds.Threshold:
@@ -70,18 +80,27 @@ class LiteDetector:
 
 
 def read_card(path) -> dict:
-    """Read the card of a .tflite file. Raises ValueError where the file is damaged or has none."""
+    """Read the card of a .tflite file. Raises ValueError where the file is damaged or not what `export` writes."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no file {path}; `anogan export DETECTOR --out {path}` makes one.")
-    try:
-        with ZipFile(path) as archive, archive.open(CARD) as file:
-            about = json.loads(file.read(MOST_BYTES))
-        with open(path, "rb") as file:
-            left, checksum = about["bytes"], 0
-            while left and (part := file.read(min(left, 2**20))):
-                left, checksum = left - len(part), zlib.crc32(part, checksum)
-        if left or checksum != about["crc32"]:
-            raise ValueError("its checksum is not the one in its card")
-    except Exception as error:  # whatever zipfile and json raise on damaged files
-        raise ValueError(f"{path} is damaged, or was not written by anogan export: {error}.") from None
+    with naming(path):
+        content = read_plain(path)
+        with archive(content) as zipped, zipped.open(CARD) as file:
+            about = parsed(file.read(MOST_BYTES))
+        graph = content[: whole("bytes", about["bytes"], 0)]
+        if zlib.crc32(graph) != about["crc32"]:
+            raise ValueError("its checksum is not the one in its card; was it written by anogan export?")
+        shape = [whole("a side, or the channels", each, 1, 256) for each in about["image_shape"]]
+        scores, groups = thresholds.check_scores(about["calibration_scores"]), about.get("calibration_groups")
+        groups = groups and np.array([whole("a group", each, 0) for each in groups])
+        about |= {"image_shape": shape, "calibration_scores": scores, "calibration_groups": groups}
+        thresholds.hierarchical_p_values(scores, scores[:1], groups)  # there are as many
+        if not all(re.fullmatch("[a-z-]{1,40}", about[name]) for name in ("recipe", "score")):
+            raise ValueError("its recipe or its score is not known")
+        for name, most in (("lam", 1), ("map_scale", math.inf), ("steps", 0)):
+            number(name, about[name], 0, most)
+        thresholds.check_rate(about["false_alarm_rate"])
+        flag("estimate", about.get("estimate", False))
+        if about.get("file_range") is not None:
+            check_range(about["file_range"])
     return about

@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import os
-import shutil
 import time
 import warnings
 from dataclasses import asdict
@@ -12,76 +11,42 @@ from pathlib import Path
 
 import numpy as np
 
-from anogan_lib.checks import flag, number, writing
+from anogan_lib.checks import check_seed, flag, number, one_of, printable, whole, writing
 from anogan_lib.datasets.images import check_range
 from anogan_lib.evaluation.calibration import Calibration
-from anogan_lib.training.reading import (
-    MOST_JSON,
-    MOST_PARTS,
-    check_plain,
-    check_weights,
-    give_weights,
-    naming,
-    planned,
-    read_array,
-    read_arrays,
-    read_json,
-)
+from anogan_lib.evaluation.regions import check_region
+from anogan_lib.evaluation.thresholds import check_rate
+from anogan_lib.training.reading import MOST_JSON, MOST_PARTS, MOST_SETTINGS, Source, naming, planned
+from anogan_lib.training.writing import FILES, replacing, settle
 
 FORMAT = 4
 BACKGROUNDS = {1: "usual.npz", 2: "usual.npz"} | dict.fromkeys((3, 4), "backgrounds.npz")  # by format
 MOST_CALIBRATION = 2**24  # losses of calibration images, in all
 R_AND_D = ("residual", "discrimination")
-COMPLETE = ".complete"
-FILES = ("dcgan.json", "generator.keras", "discriminator.keras", "encoder.keras", "adapted.keras", "detector.json")
-FILES += ("calibration.npz", "backgrounds.npz", "usual.npz", "region.npy", "splits.json", "card.json", "card.md")
 SETTINGS = ("recipe", "lam", "score", "init", "steps", "feature_layer", "seed")  # of the constructor
 LEARNED = ("weights", "map_scales", "false_alarm_rate", "value_range")
 
 
 def write(detector, folder: Path, card: dict) -> None:
-    """Write a detector: its networks, detector.json, calibration.npz, backgrounds.npz, splits.json and the card.
-
-    The files are written into a folder of their own first. Renaming it to `.complete` is the moment from which on the
-    new detector counts: an interruption before leaves the old one, after it `read` puts the rest in place.
-    """
-    new = folder / ".unfinished"
-    shutil.rmtree(new, ignore_errors=True)
-    try:
-        _write_files(detector, new, card)
-        for read_again in (_read_card, _read_splits):
-            read_again(new)
-    except (OSError, ValueError, TypeError) as error:
-        shutil.rmtree(new, ignore_errors=True)  # what was written of it fills the disk
-        if not isinstance(error, OSError):
+    """Write a detector: its networks, detector.json, calibration.npz, backgrounds.npz, splits.json and the card."""
+    with replacing(folder) as new:
+        try:
+            _write_files(detector, new, card)
+            written = Source(new)
+            _read_card(written, (new / "card.json").exists())
+            _read_splits(written)
+            for name in ("detector.json", *["card.md"] * bool(card)):
+                written.read(name, MOST_SETTINGS)
+        except (ValueError, TypeError) as error:
             raise ValueError(f"This detector is not saved, for it could not be read again: {error}") from None
-        raise OSError(error.errno, error.strerror or str(error), error.filename or str(folder)) from None
-    settle(folder)
-    os.rename(new, folder / COMPLETE)
-    settle(folder)
-
-
-def settle(folder: Path) -> None:
-    """Put the files of a complete detector in place, detector.json last, and remove those of the one before."""
-    complete = folder / COMPLETE
-    if complete.is_symlink():
-        raise ValueError(f"{complete} is a link, and a detector is not put in place from elsewhere.")
-    if (complete / "detector.json").is_file():
-        files = read_json(complete / "detector.json").get("files", ())
-        for name in sorted(FILES, key="detector.json".__eq__):
-            if (complete / name).is_file():
-                os.replace(complete / name, folder / name)
-            elif name not in files and name != "detector.json":
-                (folder / name).unlink(missing_ok=True)
-    if complete.is_dir():
-        complete.rmdir()
 
 
 def _write_files(detector, folder: Path, card: dict) -> None:
     from anogan_lib.scores.background import rounded
     from anogan_lib.scores.local import EarlierLocal
+    from anogan_lib.training.reproducible import write_dcgan
 
-    detector.gan.save(folder)
+    write_dcgan(detector.gan, folder)
     adapted = detector.generator is not detector.gan.averaged
     if adapted:
         detector.generator.save(folder / "adapted.keras")
@@ -106,7 +71,7 @@ def _write_files(detector, folder: Path, card: dict) -> None:
     about["spreads"] = {name: detector.scores[name].spreads for name in ("standardised", "best")}
     splits = detector.split_digests
     named = json.dumps(splits)  # names of so many images, or with so many brackets, would be too much to read
-    if len(named) > MOST_JSON / 2 or named.count("[") + named.count("{") > MOST_PARTS / 2:
+    if len(named) > MOST_JSON / 2 or sum(map(named.count, ",[{")) > MOST_PARTS / 2:
         splits = {part: dict(enumerate(digests.values())) for part, digests in splits.items()}
     write_json(folder / "splits.json", splits)
     if card:
@@ -130,35 +95,35 @@ def read(kind, folder: Path, settings: dict):
         ValueError: it has a format that this version does not know, or a file is damaged.
     """
     from anogan_lib.paper.dcgan import DCGAN
+    from anogan_lib.training.reproducible import load_dcgan
 
     settle(folder)
-    if not (folder / "detector.json").is_file():
+    if not os.path.lexists(folder / "detector.json"):
         raise FileNotFoundError(
             f"{folder} holds no detector (detector.json is missing); `anogan train DATA --out {folder}` makes one."
         )
+    about = Source(folder).json("detector.json")
     with naming(folder / "detector.json"):
-        about = _checked(_in_this_format(read_json(folder / "detector.json"), folder))
-    for name, checksum in about["files"].items():
-        with naming(folder / name):
-            check_plain(folder / name)
-            if checksum and _checksum(folder / name) != checksum:
-                raise ValueError("it is damaged, its checksum is not the one in detector.json")
-    gan, own = DCGAN.load(folder), about["settings"]
+        about = _checked(_in_this_format(about, folder))
+    source, own = Source(folder, about["files"]), about["settings"]
+    gan, region = load_dcgan(DCGAN, source), None
     if "score" in settings and "lam" not in settings and settings["score"] != own["score"]:
         settings = settings | {"lam": None}  # the other score's own lambda
-    networks, region = _networks(folder, gan, about["files"]), None
+    networks = _networks(source, gan)
     if "region.npy" in about["files"]:
-        region = read_array(folder / "region.npy", "bool", gan.image_shape[:2])
+        region = source.array("region.npy", "bool", gan.image_shape[:2])
+        with naming(folder / "region.npy"):
+            check_region(region, gan.image_shape)
     with naming(folder / "detector.json"):
         detector = kind(gan, **own, region=region)
     if settings:
         detector = kind(gan, **own | settings, region=region)
     detector.adopt(*networks)
-    _give_learned(detector, folder, about)
+    _give_learned(detector, source, about)
     return detector
 
 
-def _networks(folder: Path, gan, files: dict):
+def _networks(source: Source, gan):
     """Build the G that z is searched in, and E or None, from the DCGAN's settings, and load their weights."""
     from anogan_lib.fast.encoder import build_encoder
     from anogan_lib.fast.rpgan import units_of
@@ -167,15 +132,15 @@ def _networks(folder: Path, gan, files: dict):
     build = {"adapted.keras": gan.build_generator}
     build["encoder.keras"] = lambda: build_encoder(s.image_shape, s.latent_dim, s.width, standardised)
     networks = {}
-    for name in build.keys() & files.keys():
-        check_weights(folder / name, planned(build[name]))
+    for name in build.keys() & source.checksums.keys():
+        content = source.weights(name, planned(build[name]))
         networks[name] = build[name]()
-        give_weights(networks[name], folder / name)
+        source.give_weights(networks[name], name, content)
         networks[name].trainable = False
     return networks.get("adapted.keras", gan.averaged), networks.get("encoder.keras")
 
 
-def _give_learned(detector, folder: Path, about: dict) -> None:
+def _give_learned(detector, source: Source, about: dict) -> None:
     """Give a detector what it has learned beside its networks."""
     from anogan_lib.scores.background import MOST_COORDINATES, Background, restored
     from anogan_lib.scores.local import EarlierLocal
@@ -185,15 +150,15 @@ def _give_learned(detector, folder: Path, about: dict) -> None:
     for name, spreads in about["spreads"].items():
         detector.scores[name].spreads = spreads
     best = detector.scores["best"]
-    if (file := folder / BACKGROUNDS[about["format"]]).name in about["files"]:
+    if (file := BACKGROUNDS[about["format"]]) in about["files"]:
         wanted = {}
         for name, (_, *shape) in detector.scores.shapes().items():
             p = math.prod(shape)
             parts = {"mean": ("float32", (p,)), "directions": ("int8", (None, p)), "steps": ("float32", (None, 1))}
             parts |= {"variances": ("float32", (None,)), "share": ("float64", ())}
             wanted |= {f"{name}.{part}": about for part, about in parts.items()}
-        arrays = read_arrays(file, wanted, 4 * MOST_COORDINATES, _renamed)
-        with naming(file):
+        arrays = source.arrays(file, wanted, 4 * MOST_COORDINATES, _renamed)
+        with naming(source.folder / file):
             for name in sorted({name.split(".")[0] for name in arrays}):
                 mean, whole, steps, variances, share = (arrays[f"{name}.{part}"] for part in parts)
                 if not len(whole) == len(steps) == len(variances) or min(variances) < 0 or share <= 0:
@@ -204,61 +169,67 @@ def _give_learned(detector, folder: Path, about: dict) -> None:
             name for score in detector.scores.objects.values() for name in (*score.needs, f"{score.map_name}_peak")
         }
         wanted = dict.fromkeys(names, ("float32", (None,))) | {"groups": ("int32", (None,))}
-        learned = read_arrays(folder / "calibration.npz", wanted, MOST_CALIBRATION, _renamed)
-        if about["format"] == 1:
-            learned = {name: learned[name] for name in R_AND_D}
-        if len({len(values) for values in learned.values()}) != 1:
-            raise ValueError(f"Cannot read {folder / 'calibration.npz'}: its arrays have different lengths.")
+        learned = source.arrays("calibration.npz", wanted, MOST_CALIBRATION, _renamed)
+        with naming(source.folder / "calibration.npz"):
+            r_and_d = {name: learned[name] for name in R_AND_D}
+            if len({len(values) for values in learned.values()}) != 1:
+                raise ValueError("its arrays have different lengths")
+        learned = r_and_d if about["format"] == 1 else learned
         detector.calibration = Calibration(learned, about["calibrated_search"], about["estimate"])
     for name in LEARNED:
         setattr(detector, name, about[name])
-    if "card.json" in about["files"]:
-        detector.card = _read_card(folder)
+    detector.card = _read_card(source, "card.json" in about["files"])
     if "splits.json" in about["files"]:
-        detector.split_digests = _read_splits(folder)
+        detector.split_digests = _read_splits(source)
+    if "card.md" in about["files"]:
+        source.read("card.md", MOST_SETTINGS)
 
 
-def _read_card(folder: Path) -> dict:
-    if not (file := folder / "card.json").exists():
-        return {}
-    card, kinds = read_json(file), dict.fromkeys(("data", "description", "command"), str) | {"results": dict}
-    kinds |= dict.fromkeys(("normal", "groups"), str | None)
+def _read_card(source: Source, there: bool) -> dict:
+    card, kinds = source.json("card.json") if there else {}, dict.fromkeys(("data", "description", "command"), str)
+    kinds |= {"results": dict} | dict.fromkeys(("normal", "groups"), str | None)
     if wrong := [name for name in kinds.keys() & card.keys() if not isinstance(card[name], kinds[name])]:
-        raise ValueError(f"Cannot read {file}: {wrong[0]} is not of its kind.")
+        raise ValueError(f"Cannot read {source.folder / 'card.json'}: {wrong[0]} is not of its kind.")
     return card
 
 
-def _read_splits(folder: Path) -> dict[str, dict[str, str]]:
-    splits = read_json(file := folder / "splits.json")
+def _read_splits(source: Source) -> dict[str, dict[str, str]]:
+    splits = source.json("splits.json", MOST_JSON)
     if not all(isinstance(part, dict) and set(map(type, part.values())) <= {str} for part in splits.values()):
-        raise ValueError(f"Cannot read {file}: it gives no digest for each name.")
+        raise ValueError(f"Cannot read {source.folder / 'splits.json'}: it gives no digest for each name.")
     return splits
 
 
 def _checked(about: dict) -> dict:
     """Check what detector.json says, but for the settings' values, which the constructor checks."""
-    own = {name: about["settings"][name] for name in SETTINGS}
-    if unknown := [name for name in (*about["settings"], *about["files"]) if name not in (*SETTINGS, *FILES)]:
+    from anogan_lib.fast.ways import MOST_STEPS, PACES
+
+    own, files = {name: about["settings"][name] for name in SETTINGS}, dict(about["files"])
+    if unknown := [name for name in (*about["settings"], *files) if name not in (*SETTINGS, *FILES)]:
         raise ValueError(f"{unknown[0]!r} is neither a setting nor a file of a detector")
     if (search := about["calibrated_search"]) is not None:
-        search = {name: search[name] for name in ("init", "steps", "seed")}
-        if "calibration.npz" not in about["files"]:
+        search = {
+            "init": one_of("init", search["init"], PACES),
+            "steps": whole("steps", search["steps"], 0, MOST_STEPS),
+            "seed": check_seed(search["seed"]),
+        }
+        if "calibration.npz" not in files:
             raise ValueError("calibration.npz is missing among its files")
-    weights = tuple(number("a weight in the search", weight, 0) for weight in about["weights"])
+    weights = tuple(number("a weight in the search", weight, 0, 1e30) for weight in about["weights"])
     if len(weights) != 2:
         raise ValueError(f"the search has two weights, not {len(weights)}")
     scales = {name: number("the scale of maps", scale, 0, above=True) for name, scale in about["map_scales"].items()}
     spreads = {}
     for score in ("standardised", "best"):
         spreads[score] = {
-            loss: (number(f"the mean of {loss}", mean, -1e30), number(f"the spread of {loss}", spread, 0, above=True))
+            loss: (number("the mean of a loss", mean, -1e30, 1e30), number("the spread of a loss", spread, 1e-9, 1e30))
             for loss, (mean, spread) in about["spreads"][score].items()
         }
-    rate = number("false_alarm_rate", about["false_alarm_rate"], 0, 1, above=True)
+    rate = check_rate(about["false_alarm_rate"])
     values = None if about.get("value_range") is None else check_range(about["value_range"])  # it came later
     learned = {"weights": weights, "map_scales": scales, "spreads": spreads, "false_alarm_rate": rate}
     learned |= {"value_range": values, "estimate": flag("estimate", about.get("estimate", False))}
-    return about | learned | {"settings": own, "calibrated_search": search}
+    return about | learned | {"settings": own, "calibrated_search": search, "files": files}
 
 
 def _in_this_format(about: dict, folder: Path) -> dict:
@@ -385,4 +356,4 @@ def card_as_text(card: dict) -> str:
     lines += listed({name: value for name, value in card.items() if name not in shown})
     if card.get("results"):
         lines += ["", "On test images:", "", *listed(card["results"])]
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(printable, "\n".join(lines).split("\n"))) + "\n"

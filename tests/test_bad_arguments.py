@@ -95,7 +95,7 @@ CONSTRUCTOR = {
     "score": ["mean", 3, [], {}],
     "init": ["zero", 3, [], {}],
     "steps": [-1, 0.5, NAN, "3", True, 10**9],
-    "feature_layer": [0, 9, 1.5, NAN, "1", None],
+    "feature_layer": [0, 9, 1.0, 1.5, NAN, "1", None, True],
     "seed": [-1, 0.5, NAN, "0", None],
     "region": [np.ones((3, 3), bool), np.zeros((16, 16), bool), "all"],
 }
@@ -125,7 +125,7 @@ def test_an_option_of_the_search(name, value, detector):
     refused(lambda: detector.invert(images(), **{name: value}), {"lam": "lambda"}.get(name, name))
 
 
-@pytest.mark.parametrize("value", [0, 1, -0.1, 1.5, NAN, INF, "0.05", None, True, 0.0])
+@pytest.mark.parametrize("value", [0, 1, -0.1, 1.5, NAN, INF, "0.05", None, True, 0.0, 1e-320])
 def test_a_false_alarm_rate(value, detector):
     refused(lambda: detector.calibrate(images(), value), "false_alarm_rate must lie between 0 and 1")
     refused(lambda: thresholds.conformal(np.arange(99.0), value), "false_alarm_rate must lie between 0 and 1")

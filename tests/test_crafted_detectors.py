@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from anogan_lib import DCGAN, AnoGAN, RpGAN, saving
+from anogan_lib.training import reading
 
 FORMAT_2 = Path(__file__).parent / "format2"
 SECONDS, MEGABYTES = 2.0, 300
@@ -83,6 +84,9 @@ for keys, value in [
     (("settings", "recipe"), "worst"), (("settings", "score"), ["best"]), (("settings", "init"), {}),
     (("settings", "feature_layer"), 1.5), (("settings", "feature_layer"), 99), (("settings", "seed"), -1),
     (("settings", "gan"), 1), (("settings",), []), (("format",), "3"), (("format",), 99),
+    (("calibrated_search", "init"), {}), (("calibrated_search", "steps"), "x" * 10**5),
+    (("calibrated_search", "seed"), [1]), (("false_alarm_rate",), 1), (("false_alarm_rate",), 1e-320),
+    (("spreads", "best", "residual"), [0, 1e-320]), (("spreads", "best", "residual"), [0, 1e300]),
     (("weights",), [1, 2, 3]), (("weights",), [1, float("inf")]), (("weights",), "ab"),
     (("false_alarm_rate",), None), (("false_alarm_rate",), 0), (("map_scales",), 5), (("map_scales", "map"), -1),
     (("spreads",), {"residual": [0, 0]}), (("spreads", "best", "residual"), [0, 0]),
@@ -104,6 +108,28 @@ for keys, value in [
     (("settings",), None), (("epochs",), -1), (("steps",), "many"), (("format",), None),
 ]:  # fmt: skip
     edit("dcgan.json", *keys, value=value)
+
+
+@case("detector.json", sealed=False)
+def a_list_of_files_without_checksums(folder):
+    about = json.loads((folder / "detector.json").read_text())
+    (folder / "detector.json").write_text(json.dumps(about | {"files": list(about["files"])}))
+
+
+@case("dcgan.json")
+def sizes_that_are_too_much_together(folder):
+    """A long narrow image has many places in G's first block."""
+    about = json.loads((folder / "dcgan.json").read_text())
+    about["settings"] |= {"width": 256, "latent_dim": 1024, "image_shape": [256, 16, 3]}
+    (folder / "dcgan.json").write_text(json.dumps(about))
+
+
+@case("generator.keras")
+def weights_that_unpack_to_much_within_the_bounds_of_settings(folder):
+    about = json.loads((folder / "dcgan.json").read_text())
+    about["settings"] |= {"width": 256, "latent_dim": 1024, "image_shape": [256, 256, 3]}
+    (folder / "dcgan.json").write_text(json.dumps(about))
+    archive(folder, "generator.keras", {"model.weights.h5": bytes(35 * 10**7)})
 
 
 @case("generator.keras")
@@ -130,6 +156,8 @@ TEXTS = {
     "a long number": b"9" * 10**5,
     "many lists": b'{"a": [' + b"[]," * 10**6 + b"[]]}",
     "20 MB": b'{"a": "' + b"a" * 20_000_000 + b'"}',
+    "a number beyond all others": b'{"note": [1e999]}',
+    "a byte order mark": b"\xef\xbb\xbf{}",
 }
 
 
@@ -140,6 +168,22 @@ def text(file, name):
 for name in TEXTS:
     text("detector.json", name)
     text("dcgan.json", name)
+text("card.json", "a number beyond all others")
+
+
+@case("card.json")
+def a_card_of_many_numbers(folder):
+    (folder / "card.json").write_bytes(b'{"a": [' + b"1e0," * 8_000_000 + b"1]}")
+
+
+@case("splits.json")
+def many_texts_of_wide_characters(folder):
+    (folder / "splits.json").write_text('{"a": ["\U0001f600",' + '"\u0101",' * 6_000_000 + "1]}", "utf-8")
+
+
+@case("splits.json")
+def many_names(folder):
+    (folder / "splits.json").write_text('{"train": {' + ",".join(f'"{i:06x}":""' for i in range(2_500_000)) + "}}")
 
 
 @case("splits.json")
@@ -269,6 +313,16 @@ def many_groups(content, folder):
         place = place.create_group("g")
 
 
+@weights
+def a_name_that_steers_the_terminal(content, folder):
+    content["layers/\x1b[31m\u202ered"] = np.zeros(3, "f4")
+
+
+def negative_variances(content, folder):
+    content["layers/batch_normalization/vars/3"][...] = -1
+
+
+weights(negative_variances, file="adapted.keras")
 weights(
     lambda content, folder: replaced(content, shape=()),
     name="a single number for a matrix",
@@ -295,6 +349,14 @@ def an_archive_that_lies_about_its_size(folder):
     content = (folder / "generator.keras").read_bytes()
     place = content.rindex(b"PK\x01\x02") + 24
     (folder / "generator.keras").write_bytes(content[:place] + (1000).to_bytes(4, "little") + content[place + 4 :])
+
+
+@case("calibration.npz")
+def a_million_entries(folder):
+    """47 bytes each in the directory of an archive, and 350 in memory."""
+    entry = b"PK\1\2" + bytes(24) + (1).to_bytes(2, "little") + bytes(16) + b"a"
+    end = b"PK\5\6" + bytes(8) + (47 * 10**6).to_bytes(4, "little") + (30).to_bytes(4, "little") + bytes(2)
+    (folder / "calibration.npz").write_bytes(b"PK\3\4" + bytes(26) + entry * 10**6 + end)
 
 
 @case("generator.keras")
@@ -349,6 +411,7 @@ arrays("other lengths", residual=np.ones(5, "f4"))
 arrays("a table", residual=np.ones((24, 2), "f4"))
 arrays("no numbers", residual=np.ones(0, "f4"))
 arrays("NaN losses", residual=np.full(24, np.nan, "f4"))
+arrays("no residual", residual=None)
 arrays("an unknown array", rest=np.ones(24, "f4"))
 arrays("small losses that unpack to 400 MB", residual=np.zeros(10**8, "f4"))
 BEST = "local_residual"
@@ -375,6 +438,11 @@ def no_arrays_at_all(folder):
 @case("region.npy")
 def a_region_of_another_size(folder):
     np.save(folder / "region.npy", np.ones((17, 16), bool))
+
+
+@case("region.npy")
+def a_region_of_nothing(folder):
+    np.save(folder / "region.npy", np.zeros((16, 16), bool))
 
 
 @case("region.npy")
@@ -420,6 +488,12 @@ def a_new_version_that_lies_elsewhere(folder):
     (folder / ".complete").symlink_to("/etc")
 
 
+@case(".complete")
+def a_new_version_of_another_kind(folder):
+    (folder / ".complete").mkdir()
+    (folder / ".complete" / "detector.json").write_text('{"files": 3}')
+
+
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
     folder = tmp_path_factory.mktemp("base") / "detector"
@@ -450,9 +524,38 @@ def test_there_are_enough():
 def test_a_crafted_detector_is_refused(name, results):
     said, seconds, megabytes = results[name]
     file = CASES[name][1]
-    assert f"{os.sep}{file}" in said and "<class" not in said and "\n" not in said, said
+    assert f"{os.sep}{file}" in said and "<class" not in said and said.isprintable(), said
     assert said.endswith(".") and len(said) < 600
     assert seconds < SECONDS and megabytes < MEGABYTES
+
+
+def test_a_file_that_is_replaced_while_it_is_loaded_does_no_harm(base, tmp_path, monkeypatch):
+    """What was checked is what is used, and no two versions of a detector are mixed."""
+    folder, check = tmp_path / "detector", reading.check_weights
+    shutil.copytree(base, folder)
+    wanted = DCGAN.load(folder).discriminator.get_weights()
+
+    def check_and_replace(*args):
+        check(*args)
+        for file in folder.glob("*.keras"):
+            file.write_bytes(b"another")
+
+    monkeypatch.setattr(reading, "check_weights", check_and_replace)
+    with pytest.raises(ValueError, match=r"discriminator\.keras: it is damaged"):
+        AnoGAN.load(folder)
+    monkeypatch.setattr(reading, "check_weights", check)
+    shutil.copy(base / "generator.keras", folder)
+    read = reading.Source.read
+
+    def read_and_remove(source, name, *most):
+        content = read(source, name, *most)
+        (folder / name).unlink()
+        return content
+
+    monkeypatch.setattr(reading.Source, "read", read_and_remove)
+    shutil.copy(base / "discriminator.keras", folder)
+    for one, other in zip(DCGAN.load(folder).discriminator.get_weights(), wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_no_file_outside_the_folder_is_touched(base, tmp_path):

@@ -4,7 +4,10 @@ import csv
 import json
 import subprocess
 import sys
+import time
+import zlib
 from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
@@ -14,11 +17,13 @@ from PIL import Image
 from anogan_lib import DCGAN, AnoGAN, datasets, export
 from anogan_lib.cli import main
 from anogan_lib.evaluation import thresholds
-from anogan_lib.litert import LiteDetector
+from anogan_lib.litert import LiteDetector, read_card
 
 ROOT = Path(__file__).resolve().parent.parent
 WITHOUT_TENSORFLOW = """
 import sys
+import time
+import zlib
 class Hook:
     def find_spec(self, name, *where):
         if name.partition(".")[0] in ("tensorflow", "keras"):
@@ -236,7 +241,65 @@ def test_a_damaged_file_is_one_sentence(damage, exported, tmp_path, capsys):
     half = len(whole) // 2
     changed = whole[:half] + bytes([whole[half] ^ 255]) + whole[half + 1 :]
     path.write_bytes({"cut": whole[:half], "changed": changed, "no detector": b"hello"}[damage])
-    assert f"{path} is damaged, or was not written by anogan export" in complaint(capsys, "score", path, "x.png")
+    assert f"Cannot read {path}: " in complaint(capsys, "score", path, "x.png")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"image_shape": [10**9, 16, 1]},
+        {"image_shape": [32, 16, 1]},
+        {"image_shape": 16},
+        {"image_shape": [16, 16, True]},
+        {"calibration_scores": [float("nan")]},
+        {"calibration_scores": [[1.0], [2.0]]},
+        {"calibration_scores": []},
+        {"calibration_groups": [1]},
+        {"calibration_groups": "ab"},
+        {"false_alarm_rate": 1e-320},
+        {"false_alarm_rate": None},
+        {"recipe": "\x1b[31mred"},
+        {"score": ["best"]},
+        {"lam": "0.5"},
+        {"lam": 2},
+        {"steps": 10**6},
+        {"map_scale": float("inf")},
+        {"estimate": "no"},
+        {"file_range": [1, 0]},
+        {"bytes": -1},
+        {"bytes": "many"},
+        {"note": [[]] * 2_000_000},
+    ],
+    ids=lambda changed: str(changed)[:40],
+)
+def test_a_crafted_card_is_one_sentence(changed, exported, tmp_path, capsys):
+    graph, path = exported.read_bytes()[: (about := read_card(exported))["bytes"]], tmp_path / "it.tflite"
+    path.write_bytes(graph)
+    with ZipFile(path, "a", ZIP_DEFLATED) as archive:
+        about["calibration_scores"] = about["calibration_scores"].tolist()
+        archive.writestr("card.json", json.dumps(about | changed))
+    began = time.process_time()
+    said = complaint(capsys, "score", path, "x.png")
+    assert f"Cannot read {path}: " in said and said.isprintable() and time.process_time() - began < 2
+
+
+def test_a_card_does_not_steer_the_terminal(exported, tmp_path, capsys):
+    graph, path = exported.read_bytes()[: (about := read_card(exported))["bytes"]], tmp_path / "it.tflite"
+    path.write_bytes(graph)
+    with ZipFile(path, "a", ZIP_DEFLATED) as archive:
+        about["calibration_scores"] = about["calibration_scores"].tolist()
+        archive.writestr("card.json", json.dumps(about | {"description": "\x1b]0;red\x07\u202e", "\x1b[2J": 1}))
+    assert main(["score", str(path)]) == 0
+    assert all(line.isprintable() for line in capsys.readouterr().out.splitlines())
+
+
+def test_a_graph_that_is_none_is_one_sentence(exported, tmp_path, capsys):
+    about, graph, path = read_card(exported), b"TFL3" * 100, tmp_path / "it.tflite"
+    path.write_bytes(graph)
+    about |= {"calibration_scores": [1.0], "bytes": len(graph), "crc32": zlib.crc32(graph)}
+    with ZipFile(path, "a", ZIP_DEFLATED) as archive:
+        archive.writestr("card.json", json.dumps(about))
+    assert f"Cannot read {path}: " in complaint(capsys, "score", path, "x.png")
 
 
 @pytest.mark.parametrize(

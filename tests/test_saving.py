@@ -1,5 +1,6 @@
 """Detectors in folders: those of earlier formats are still read, and what is saved is read again."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -124,6 +125,97 @@ def test_images_of_one_name_are_all_remembered():
     detector = AnoGAN(DCGAN((16, 16, 1), latent_dim=2, width=2), steps=1)
     detector.standardise(split)
     assert len(detector.unseen(split)) == 0
+
+
+def small(seed):
+    return AnoGAN(DCGAN((16, 16, 1), latent_dim=2, width=2, seed=seed))
+
+
+def contents(folder):
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+def interrupt(monkeypatch, function, after):
+    """Let a function of `os` work so many times, and then be interrupted."""
+    works, left = getattr(os, function), iter(range(after))
+
+    def once_too_often(*args, **options):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return works(*args, **options)
+
+    monkeypatch.setattr(os, function, once_too_often)
+
+
+@pytest.mark.parametrize(
+    "what, function, after, kept",
+    [
+        ("dcgan", "rename", 0, 1),
+        ("dcgan", "replace", 1, 2),
+        ("detector", "replace", 0, 1),  # by which a text is written
+        ("detector", "rename", 0, 1),
+        *[("detector", "replace", i, 2) for i in (3, 4, 6)],
+        ("detector", "unlink", 0, 2),
+    ],
+)
+def test_an_interruption_leaves_the_old_or_the_new_one(what, function, after, kept, tmp_path, monkeypatch):
+    """Never a part of each, whoever reads it."""
+    made = [small(seed) if what == "detector" else small(seed).gan for seed in (1, 2)]
+    made[0].save(tmp_path, **{"card": {"note": "old"}} if what == "detector" else {})
+    with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        interrupt(patch, function, after)
+        made[1].save(tmp_path)
+    gan, wanted = DCGAN.load(tmp_path), getattr(made[kept - 1], "gan", made[kept - 1])
+    for name in ("averaged", "discriminator"):
+        for one, other in zip(getattr(gan, name).get_weights(), getattr(wanted, name).get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert gan.settings.seed == kept
+    if what == "detector":
+        assert AnoGAN.load(tmp_path).card.get("note") == {1: "old", 2: None}[kept]
+    assert not any(file.name.startswith(".") for file in tmp_path.iterdir())
+
+
+def test_files_of_something_else_are_kept(tmp_path):
+    others = {name: f"my {name}".encode() for name in ("card.json", "region.npy", "usual.npz", "notes.txt")}
+    for name, content in others.items():
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=r"card\.json is no file of a detector and would be lost"):
+        small(1).save(tmp_path, {"note": "one"})
+    assert contents(tmp_path) == others
+    small(1).save(tmp_path)
+    assert others.items() <= contents(tmp_path).items()
+    small(2).save(tmp_path)  # over the one before
+    assert others.items() <= contents(tmp_path).items() and AnoGAN.load(tmp_path).gan.settings.seed == 2
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "generator.keras").write_bytes(b"mine")
+    with pytest.raises(ValueError, match=r"generator\.keras is no file of a detector"):
+        small(1).gan.save(tmp_path / "other")
+    assert contents(tmp_path / "other") == {"generator.keras": b"mine"}
+
+
+def test_nothing_is_written_through_a_link(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "generator.keras").write_bytes(b"mine")
+    (folder := tmp_path / "detector").mkdir()
+    (folder / ".unfinished").symlink_to("../elsewhere")
+    with pytest.raises(ValueError, match=r"\.unfinished is a link"):
+        small(1).save(folder)
+    assert contents(tmp_path / "elsewhere") == {"generator.keras": b"mine"}
+
+
+def test_a_dcgan_is_not_saved_over_that_of_a_detector(tmp_path):
+    small(1).save(tmp_path)
+    with pytest.raises(ValueError, match="holds a detector"):
+        small(2).gan.save(tmp_path)
+    assert AnoGAN.load(tmp_path).gan.settings.seed == 1
+
+
+def test_losses_that_format_1_lacks_are_named(tmp_path):
+    folder = edited_format_1(tmp_path / "a")
+    kept = {name: value for name, value in np.load(folder / "calibration.npz").items() if name != "discrimination"}
+    np.savez_compressed(folder / "calibration.npz", **kept)
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match=r"calibration\.npz: 'discrimination' is missing"):
+        AnoGAN.load(folder)
 
 
 def test_a_text_is_written_whole_or_not_at_all(tmp_path, monkeypatch):

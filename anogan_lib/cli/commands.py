@@ -3,7 +3,6 @@
 What is heavy is imported inside the commands, so that a mistake in the options is reported at once.
 """
 
-import json
 import os
 import platform
 import time
@@ -18,6 +17,8 @@ from anogan_lib.cli.parts import Parts
 from anogan_lib.datasets import AnomalyDataset, Split, places
 from anogan_lib.datasets.base import labelled
 from anogan_lib.evaluation import thresholds
+from anogan_lib.training.reading import MOST_BYTES, Source, naming
+from anogan_lib.training.writing import check_free
 
 SHOWN = (("good", 0), ("hole", 1), ("crack", 1), ("cut", 1), ("print", 1), ("hole", 4))  # in the demo's overview
 RESULTS = ("auroc", "average_precision", "pixel_auroc", "accuracy", "trivial_accuracy", "false_alarm_rate", "hit_rate")
@@ -72,6 +73,7 @@ def train(args) -> None:
         raise ValueError(f"--epochs is at least 1; leave it out for the default. Received: {args.epochs}")
     if args.seed < 0:
         raise ValueError(f"--seed is a whole number, 0 or more. Received: {args.seed}")
+    check_free(out)
 
     from anogan_lib.training import distribution
 
@@ -287,7 +289,7 @@ def _show_card(path: str) -> None:
 
     about = read_card(path)
     for name in ("calibration_scores", "calibration_groups"):
-        about[name] = about.get(name) and f"{len(about[name])} numbers"
+        about[name] = None if about[name] is None else f"{len(about[name])} numbers"
     print(saving.card_as_text(about), end="")
 
 
@@ -344,13 +346,15 @@ def _write_evaluation(evaluation, json_path, csv_path) -> None:
 def _check_same_images(record: Path, data: AnomalyDataset, new: bool) -> None:
     """Raise ValueError where the record of an earlier training holds other images; with `new`, record a new one's."""
     images = [dict(zip(part.names.tolist(), part.digests(), strict=True)) for part in (data.train, data.calibration)]
-    if not record.is_file():
+    if not record.exists():
         if new:
             saving.write_json(record, {"data": data.name, "images": images})
         return
-    begun = json.loads(record.read_text(encoding="utf-8"))
+    begun = Source(record.parent).json(record.name, MOST_BYTES)
+    with naming(record):
+        others = f"{len(begun['images'][0])} of {begun['data']}"
     if begun["images"] != images:
         raise ValueError(
-            f"The training in {record.parent} was begun on other images: {len(begun['images'][0])} of {begun['data']}. "
+            f"The training in {record.parent} was begun on other images: {others}. "
             f"Choose another --out. Received: {len(data.train)} of {data.name}."
         )

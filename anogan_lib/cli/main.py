@@ -5,7 +5,6 @@ The commands are imported after parsing, so that `anogan --help` answers at once
 
 import argparse
 import contextlib
-import json
 import os
 import shlex
 import signal
@@ -106,9 +105,10 @@ def _parse(argv: list[str]) -> argparse.Namespace:
 
 def _options_of(parser: argparse.ArgumentParser, path: str) -> list[str]:
     """Return data and options of a card.json as words of a command line."""
+    from anogan_lib.training.reading import parsed, read_plain
+
     try:
-        with open(path, encoding="utf-8") as file:
-            card = json.load(file)
+        card = parsed(read_plain(Path(path)))
         if missing := [name for name in (*CARD_OPTIONS, "data", "image_shape") if name not in card]:
             raise ValueError(f"{missing[0]!r} is missing")
         given = (

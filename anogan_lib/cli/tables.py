@@ -86,9 +86,9 @@ def read(path) -> list[dict]:
     """
     path = Path(path)
     content = path.read_bytes() if path.is_file() else b""
-    whole = content[: content.rfind(b"\n") + 1]
-    while whole.count(b'"') % 2:  # this end of a line lies within a name
-        whole = whole[: whole.rfind(b"\n", 0, -1) + 1]
+    parts = content.split(b'"')  # the first, third, ... lie outside names, which may hold line breaks
+    last = max((i for i in range(0, len(parts), 2) if b"\n" in parts[i]), default=0)
+    whole = content[: len(content) - len(b'"'.join(parts[last:])) + parts[last].rfind(b"\n") + 1]
     lines = csv.DictReader(io.StringIO(whole.decode("utf-8", "surrogateescape"), newline=""))
     cut_header = not whole and f"{','.join(COLUMNS)}\r\n".encode().startswith(content)  # or an empty file
     if not cut_header and tuple(lines.fieldnames or ()) != COLUMNS:

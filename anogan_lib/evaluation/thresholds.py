@@ -74,7 +74,7 @@ def conformal(scores: np.ndarray, false_alarm_rate: float) -> Threshold:
         ValueError: if (n + 1) a < 1: so few images cannot promise so low a rate.
     """
     scores = check_scores(scores, least=0)
-    rate = _check_rate(false_alarm_rate)
+    rate = check_rate(false_alarm_rate)
     n = len(scores)
     above = _allowed_above(n, rate)
     if above < 1:
@@ -132,7 +132,7 @@ def hierarchical(scores: np.ndarray, false_alarm_rate: float, groups=None, estim
         threshold = conformal(scores, false_alarm_rate)
         threshold.count = len(scores)
         return threshold
-    scores, rate = check_scores(scores, least=0), _check_rate(false_alarm_rate)
+    scores, rate = check_scores(scores, least=0), check_rate(false_alarm_rate)
     ordered, above, count = _above(scores, groups)
     about = {"false_alarm_rate": rate, "groups": True}
     origin = f"from {len(scores)} normal calibration images in {count} groups"
@@ -242,7 +242,7 @@ def least_cost(
     for name, cost in (("miss_cost", miss_cost), ("false_alarm_cost", false_alarm_cost)):
         number(name, cost, 0)
     cuts, missed, false_alarms, bad, good = _count_errors(scores, labels)
-    rate = bad / (bad + good) if anomaly_rate is None else _check_rate(anomaly_rate, "anomaly_rate")
+    rate = bad / (bad + good) if anomaly_rate is None else check_rate(anomaly_rate, "anomaly_rate")
     cost = miss_cost * rate * missed / bad + false_alarm_cost * (1 - rate) * false_alarms / good
     costs = f"{miss_cost:g} a miss, {false_alarm_cost:g} a false alarm and {_percent(rate)} anomalous"
     return _labelled(cuts, cost, "least_cost", f"Least cost with {costs} ({cost.min():.4g} an image)")
@@ -303,8 +303,9 @@ def check_both(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.n
     return scores, check_labels(labels, len(scores), both=True)
 
 
-def _check_rate(rate: float, name: str = "false_alarm_rate") -> float:
-    if not isinstance(rate, Real) or not 0 < rate < 1:
+def check_rate(rate: float, name: str = "false_alarm_rate") -> float:
+    """Return a rate between 0 and 1 as a float; less than one in a thousand million is taken for 0."""
+    if not isinstance(rate, Real) or not 1e-9 <= rate < 1:
         raise ValueError(f"{name} must lie between 0 and 1, 0.05 for 5 %. Received: {rate!r}.")
     return float(rate)
 

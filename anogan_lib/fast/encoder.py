@@ -226,7 +226,7 @@ class EncoderTraining:
     def run(self, split: Split, batch_size: int, validation, checkpoint_dir, verbose: bool) -> None:
         """Train until validation images are explained no better, or for all steps."""
         checkpoints = checkpoint_dir and self._checkpoints(checkpoint_dir)
-        if checkpoints and (kept := checkpoints.restore()):
+        if checkpoints and (kept := checkpoints.restore(self.history)):
             self.history = kept
         losses = self.history.pop("unfinished", [])  # of the steps since the last look
         done = int(self.steps_done.numpy())

@@ -7,6 +7,7 @@ Two additions help where images are few: D sees images shifted at random (DiffAu
 
 import math
 from dataclasses import asdict
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -20,8 +21,10 @@ from anogan_lib.training import distribution
 from anogan_lib.training.augmentation import differentiable, flip
 from anogan_lib.training.checkpoints import Checkpoints, History
 from anogan_lib.training.progress import Progress
+from anogan_lib.training.reading import Source
 from anogan_lib.training.reproducible import load_dcgan, save_dcgan, seeded, step_seed
 from anogan_lib.training.settings import Settings
+from anogan_lib.training.writing import settle
 
 MOST_EPOCHS, MOST_SAMPLES = 10**6, 10**4
 
@@ -214,10 +217,11 @@ class DCGAN:
         return self.averaged(z, training=False).numpy()
 
     def save(self, folder) -> None:
-        """Write generator.keras (the averaged weights), discriminator.keras and dcgan.json into `folder`."""
-        save_dcgan(self, folder)
+        """Write generator.keras (the averaged weights), discriminator.keras and dcgan.json, whole or not at all."""
+        save_dcgan(self, Path(folder))
 
     @classmethod
     def load(cls, folder) -> "DCGAN":
         """Read a DCGAN that `save` wrote. Raises FileNotFoundError or ValueError where the folder holds none."""
-        return load_dcgan(cls, folder)
+        settle(Path(folder))
+        return load_dcgan(cls, Source(folder))

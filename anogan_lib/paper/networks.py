@@ -13,6 +13,7 @@ from anogan_lib.checks import one_of
 from anogan_lib.training.settings import check_image_shape
 
 NORMALISATIONS = ("batch", "layer", "spectral")
+MOST_FIRST = 2**26  # weights of G's first layer: a quarter of a gigabyte
 KERNEL = 4  # a multiple of the stride: transposed convolutions overlap evenly, so no chequerboard
 
 
@@ -41,7 +42,10 @@ def upsampling(z, image_shape: tuple[int, int, int], width: int):
     scale = 2 ** len(channels)
     rows, columns = math.ceil(height / scale), math.ceil(breadth / scale)  # the surplus is cropped at the end
 
-    y = layers.Dense(rows * columns * channels[-1], use_bias=False)(z)
+    count = rows * columns * channels[-1]  # many, where images are long and narrow
+    if z.shape[1] * count > MOST_FIRST:
+        raise ValueError(f"{z.shape[1]} x {count} weights between z and G's first block are too many: lower the width.")
+    y = layers.Dense(count, use_bias=False)(z)
     y = layers.Reshape((rows, columns, channels[-1]))(y)  # (N, 4, 4, 4 * width) for 64x64
     for count in [*channels[-2::-1], None]:
         y = layers.BatchNormalization()(y)
@@ -97,7 +101,7 @@ def feature_extractor(discriminator: keras.Model, layer: int = -1) -> keras.Mode
         layer: number of the block, 1 nearest the image; negative numbers count from the end (-1 is the deepest).
     """
     names = [each.name for each in discriminator.layers if each.name.startswith("features_")]
-    if layer not in [*range(-len(names), 0), *range(1, len(names) + 1)]:
+    if isinstance(layer, bool | float) or layer not in [*range(-len(names), 0), *range(1, len(names) + 1)]:
         raise ValueError(
             f"The discriminator has feature layers 1 to {len(names)} (or -1 to -{len(names)}). Received: {layer!r}"
         )

@@ -10,7 +10,7 @@ import numpy as np
 
 from anogan_lib.evaluation.metrics import auroc, average_precision, bootstrap_interval
 from anogan_lib.pictures.images import rgb
-from anogan_lib.pictures.style import CLASSES, COLOURS, DASHES, MARKERS, PAGE, axes_or_new, described, new_figure
+from anogan_lib.pictures.style import CLASSES, COLOURS, DASHES, MARKERS, PAGE, axes_or_new, described, new_figure, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -218,8 +218,8 @@ def embedding(points: np.ndarray, labels: np.ndarray, ax: "Axes | None" = None, 
     colours = {name: fixed.get(name) or next(spare) for name in dict.fromkeys(names)}
     for i, (name, colour) in enumerate(colours.items()):
         here = points[np.array(names) == name]
-        ax.scatter(*here.T, 18, color=colour, marker=MARKERS[i % 8], label=name, linewidths=0, alpha=0.85)
-    ax.set(xticks=[], yticks=[], title=title)
+        ax.scatter(*here.T, 18, color=colour, marker=MARKERS[i % 8], label=plain(name), linewidths=0, alpha=0.85)
+    ax.set(xticks=[], yticks=[], title=plain(title))
     ax.legend(frameon=False, markerscale=1.4)
     if images is not None:
         thumbnails(ax, points, images, [colours[name] for name in names])

@@ -16,7 +16,7 @@ import numpy as np
 
 from anogan_lib.datasets.images import to_uint8
 from anogan_lib.evaluation.regions import outline
-from anogan_lib.pictures.style import CLASSES, COLOURS, PAGE, axes_or_new, described, new_figure
+from anogan_lib.pictures.style import CLASSES, COLOURS, PAGE, axes_or_new, described, new_figure, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,7 +103,7 @@ def _outline(ax: "Axes", mask: np.ndarray | None, corner=(0, 0)) -> None:
 def _show(ax: "Axes", image: np.ndarray, title: str = "", mask: np.ndarray | None = None) -> None:
     """Show a uint8 image without axes, its mask outlined."""
     ax.imshow(image, interpolation="nearest")
-    ax.set_title(title, fontsize="medium")
+    ax.set_title(plain(title), fontsize="medium")
     ax.set_axis_off()
     _outline(ax, mask)
 
@@ -123,7 +123,7 @@ def _tiles(pictures, titles, columns: int, masks=None, colours=None) -> "Figure"
         ax.imshow(picture, extent=(x - 0.5, x + wide - 0.5, y + high - 0.5, y - 0.5), interpolation="nearest")
         if titles is not None:
             colour = "black" if colours is None else colours[i]
-            ax.text(x + wide / 2, y - 0.03 * wide, titles[i], ha="center", va="bottom", size=8, color=colour)
+            ax.text(x + wide / 2, y - 0.03 * wide, plain(titles[i]), ha="center", va="bottom", size=8, color=colour)
         _outline(ax, None if masks is None else masks[i], (x, y))
     ax.set(xlim=(-0.5, columns * across - 0.5), ylim=(rows * down - 0.5, -0.5))
     ax.set_axis_off()

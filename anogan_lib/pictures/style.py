@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anogan_lib.checks import printable
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -58,8 +60,13 @@ def new_figure(width: float, height: float) -> "Figure":
 
 def described(figure: "Figure", text: str) -> "Figure":
     """Add a sentence to the figure's alternative text and return the figure."""
-    figure.alt = f"{getattr(figure, 'alt', '')} {text}".strip()
+    figure.alt = f"{getattr(figure, 'alt', '')} {printable(text)}".strip()
     return figure
+
+
+def plain(text) -> str:
+    """Return a text as it is to be drawn: a $ in a name begins no formula, and every character can be drawn."""
+    return printable(str(text)).replace("$", r"\$")
 
 
 def axes_or_new(ax: "Axes | None", width: float = 4.6, height: float = 3.4) -> "Axes":

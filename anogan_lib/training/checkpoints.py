@@ -5,12 +5,14 @@ import math
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from anogan_lib.training.distribution import chief
+from anogan_lib.training.reading import read_plain
 
 EVERY_SECONDS = 60.0  # so much is lost at most
 
@@ -43,10 +45,13 @@ class Checkpoints:
         self.manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=2)
         self.saved = time.perf_counter()
 
-    def restore(self) -> History | None:
+    def restore(self, blank: Mapping | None = None) -> History | None:
         """Restore the last checkpoint and return its history, or None where there is none.
 
         What `save_each_minute` wrote has the figures of unfinished steps as "unfinished".
+
+        Args:
+            blank: the history of a training that has not begun; what is restored has the same names and kinds.
 
         Raises:
             ValueError: the checkpoint was made with other settings, or cannot be read.
@@ -59,11 +64,17 @@ class Checkpoints:
                 raise ValueError(unreadable)
             return None
         try:
-            kept = json.loads(Path(f"{latest}.json").read_text(encoding="utf-8"))
+            latest = str(self.folder / Path(latest).name)  # whatever else the list of checkpoints says
+            kept = json.loads(read_plain(Path(f"{latest}.json")), parse_constant=int)  # which raises ValueError
             settings, history = kept["settings"], History(kept["history"])
+            lists = {name: isinstance(value, list) for name, value in history.items() if name[:10] != "unfinished"}
+            figures = {type(each) for each in tf.nest.flatten(dict(history))}
+            like = blank is None or lists == {name: isinstance(value, list) for name, value in blank.items()}
+            if not like or not figures <= {int, float, bool, type(None)}:
+                raise ValueError
             if settings == self.settings:
                 self.manager.checkpoint.restore(latest).assert_consumed()
-        except (OSError, ValueError, KeyError, TypeError, IndexError, AssertionError, tf.errors.OpError):
+        except Exception:  # whatever TensorFlow and json raise on damaged files
             raise ValueError(unreadable) from None
         if settings != self.settings:
             raise ValueError(

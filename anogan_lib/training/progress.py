@@ -35,7 +35,7 @@ class Progress:
     def __init__(self, gan, epochs: int, checkpoints: Checkpoints | None, checkpoint_every, on_epoch, on_step, verbose):
         self.gan, self.checkpoints, self.checkpoint_every = gan, checkpoints, checkpoint_every
         self.on_epoch, self.on_step = on_epoch, on_step
-        self.history = (checkpoints and checkpoints.restore()) or empty_history()
+        self.history = (checkpoints and checkpoints.restore(empty_history())) or empty_history()
         self.steps = self.history.pop("unfinished", [])
         done = int(gan.epochs_done.numpy())
         self.epochs = range(done, epochs if checkpoints else done + epochs)

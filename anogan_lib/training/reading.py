@@ -5,6 +5,7 @@ numbers alone. What a file holds is compared with what is expected before it is 
 becomes a ValueError of one sentence that names it.
 """
 
+import hashlib
 import io
 import json
 import math
@@ -14,13 +15,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 
+from anogan_lib.checks import printable
+
 MOST_BYTES = 2**28  # of a file
-MOST_JSON = 2**25  # bytes of a JSON file: the digests of a million images
-MOST_PARTS, DEEPEST = 10**6, 10  # lists and objects in it, and how deep they lie
+MOST_SETTINGS, MOST_JSON = 2**20, 2**25  # of a JSON file: with settings, with the digests of a million images
+MOST_PARTS, DEEPEST = 1_200_000, 10  # values, lists and objects in it, and how deep they lie
+MOST_ENTRIES, MOST_UNPACKED = 1000, 10  # of an archive, and how many times its size it may unpack to
 WEIGHTS = "model.weights.h5"  # where a .keras file holds its weights
 SPARE = 2**20  # bytes of names and tables that such a file may hold beside the numbers
 
@@ -33,35 +38,35 @@ def naming(file: Path):
     except FileNotFoundError as error:
         raise FileNotFoundError(f"There is no file {error.filename or file}.") from None
     except Exception as error:
-        said = " ".join(str(error).split())[:300].rstrip(".")
+        said = printable(" ".join(str(error).split())[:300])[:300].rstrip(".")
         reason = {KeyError: f"{said} is missing", ValueError: said}.get(type(error)) or f"{type(error).__name__} {said}"
         raise ValueError(f"Cannot read {file}: {reason.strip()}.") from None
 
 
-def check_plain(file: Path, most: int = MOST_BYTES) -> None:
-    """Raise an error unless a file is a plain one, in its own folder, of at most so many bytes."""
-    about = os.stat(file)
-    if os.path.dirname(os.path.realpath(file)) != os.path.realpath(file.parent):
-        raise ValueError("it is a link that leads out of its folder")
-    if not stat.S_ISREG(about.st_mode):
-        raise ValueError("it is not a file but a folder, a FIFO or a device")
-    if about.st_size > most:
-        raise ValueError(f"it has {about.st_size:,} bytes, and at most {most:,} are expected")
-
-
-def read_json(file: Path) -> dict:
-    """Read a JSON object whose numbers are finite."""
-    with naming(file):
-        check_plain(file, MOST_JSON)
-        text = file.read_text(encoding="utf-8")
-        if text.count("[") + text.count("{") > MOST_PARTS:
-            raise ValueError("it has too many parts")
-        content = json.loads(text, parse_constant=_refuse_constant)
-        if not isinstance(content, dict):
-            raise ValueError(f"an object, {{...}}, is expected, not a {type(content).__name__}")
-        if _deeper(content, DEEPEST):
-            raise ValueError(f"its parts lie more than {DEEPEST} deep")
+def read_plain(file: Path, most: int = MOST_BYTES) -> bytes:
+    """Read a plain file of at most so many bytes, whole. A FIFO or a device is refused, and not waited for."""
+    with open(file, "rb", opener=lambda path, flags: os.open(path, flags | getattr(os, "O_NONBLOCK", 0))) as stream:
+        about = os.fstat(stream.fileno())
+        if not stat.S_ISREG(about.st_mode):
+            raise ValueError("it is not a file but a folder, a FIFO or a device")
+        content = stream.read(most + 1) if about.st_size <= most else b""
+        if max(about.st_size, len(content)) > most:
+            raise ValueError(f"it has {about.st_size:,} bytes, and at most {most:,} are expected")
         return content
+
+
+def parsed(content: bytes) -> dict:
+    """Read a JSON object whose numbers are finite."""
+    if len(content) > MOST_SETTINGS and not content.isascii():
+        raise ValueError("it holds other characters than ASCII")  # one of them makes each of a long text take 4 bytes
+    if sum(map(content.count, (b",", b"[", b"{"))) > MOST_PARTS:
+        raise ValueError("it has too many parts")
+    about = json.loads(content.decode(), parse_constant=_finite, parse_float=_finite)
+    if not isinstance(about, dict):
+        raise ValueError(f"an object, {{...}}, is expected, not a {type(about).__name__}")
+    if _deeper(about, DEEPEST):
+        raise ValueError(f"its parts lie more than {DEEPEST} deep")
+    return about
 
 
 def _deeper(content, most: int) -> bool:
@@ -69,45 +74,100 @@ def _deeper(content, most: int) -> bool:
     return most < 0 or any(_deeper(part, most - 1) for part in parts if isinstance(part, dict | list))
 
 
-def _refuse_constant(name: str):
-    raise ValueError(f"{name} is no number")
+def _finite(text: str) -> float:
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"{text} is no number")
+    return value
 
 
-def read_arrays(file: Path, wanted: Mapping[str, tuple], most: int, renamed: Callable = str) -> dict[str, np.ndarray]:
-    """Read the arrays of an .npz file.
+class Source:
+    """The files of a folder that a stranger may have made. Each is read once, so that what was checked is what is used.
 
     Args:
-        wanted: by name, a data type and a shape, in which None stands for any length; not all of them need be there.
-        most: numbers in all arrays together.
-        renamed: a name in the file -> the name that is wanted.
+        checksums: by name, the SHA-256 that a file must have; None for any.
     """
-    arrays: dict[str, np.ndarray] = {}
-    with naming(file):
-        check_plain(file)
-        with ZipFile(file) as archive:
-            for info in archive.infolist():
-                name = renamed(info.filename.removesuffix(".npy"))
-                if name not in wanted or name in arrays:
-                    raise ValueError(f"it holds {name!r}, which is not expected")
-                with _opened(archive, info) as stream:
-                    arrays[name] = _read_array(name, stream, *wanted[name], most, info.file_size)
-                most -= arrays[name].size
-    return arrays
+
+    def __init__(self, folder, checksums: Mapping[str, str | None] | None = None):
+        self.folder, self.checksums = Path(folder), checksums or {}
+
+    def read(self, name: str, most: int = MOST_BYTES) -> bytes:
+        """Read a file of at most so many bytes, which lies in the folder and has its checksum."""
+        with naming(file := self.folder / name):
+            if os.path.dirname(os.path.realpath(file)) != os.path.realpath(self.folder):
+                raise ValueError("it is a link that leads out of its folder")
+            content, wanted = read_plain(file, most), self.checksums.get(name)
+            if wanted is not None and hashlib.sha256(content).hexdigest() != wanted:
+                raise ValueError("it is damaged, its checksum is not the one in detector.json")
+            return content
+
+    def json(self, name: str, most: int = MOST_SETTINGS) -> dict:
+        """Read a JSON object whose numbers are finite."""
+        content = self.read(name, most)
+        with naming(self.folder / name):
+            return parsed(content)
+
+    def arrays(self, name: str, wanted: Mapping[str, tuple], most: int, renamed: Callable = str) -> dict:
+        """Read the arrays of an .npz file, by name.
+
+        Args:
+            wanted: by name, a data type and a shape, in which None stands for any length; not all need be there.
+            most: numbers in all arrays together.
+            renamed: a name in the file -> the name that is wanted.
+        """
+        content, arrays = self.read(name), {}
+        with naming(self.folder / name), archive(content) as zipped:
+            for info in zipped.infolist():
+                array = renamed(info.filename.removesuffix(".npy"))
+                if array not in wanted or array in arrays:
+                    raise ValueError(f"it holds {array!r}, which is not expected")
+                with _opened(zipped, info) as stream:
+                    arrays[array] = _read_array(array, stream, *wanted[array], most, info.file_size)
+                most -= arrays[array].size
+        return arrays
+
+    def array(self, name: str, dtype: str, shape: tuple) -> np.ndarray:
+        """Read the array of an .npy file."""
+        content = self.read(name)
+        with naming(self.folder / name):
+            return _read_array(name, io.BytesIO(content), dtype, shape, MOST_BYTES, len(content))
+
+    def weights(self, name: str, wanted: Counter) -> bytes:
+        """Return the HDF5 file within a .keras file, which holds weights of these shapes and no others."""
+        # A wrapper, such as SpectralNormalization, has the kernel of its layer saved a second time.
+        most = SPARE + 2 * 4 * sum(math.prod(shape) * count for shape, count in wanted.items())
+        content = self.read(name, most + SPARE)  # beside the weights it holds two small texts
+        with naming(self.folder / name):
+            with archive(content) as zipped:
+                info = zipped.getinfo(WEIGHTS)
+                if info.file_size > (most := min(most, MOST_UNPACKED * len(content))):
+                    raise ValueError(f"{WEIGHTS} has {info.file_size:,} bytes, and at most {most:,} are expected")
+                with _opened(zipped, info) as stream:
+                    content = stream.read()
+            check_weights(content, wanted)
+        return content
+
+    def give_weights(self, network, name: str, content: bytes) -> None:
+        """Give a network what `weights` returned."""
+        with naming(self.folder / name), TemporaryDirectory() as folder:
+            (file := Path(folder) / WEIGHTS).write_bytes(content)
+            network.load_weights(file)
+            for each in network.non_trainable_weights:
+                if each.name in ("moving_variance", "spread") and np.min(each.numpy()) < 0:
+                    raise ValueError(f"{each.path} is negative")
 
 
-def read_array(file: Path, dtype: str, shape: tuple) -> np.ndarray:
-    """Read the array of an .npy file."""
-    with naming(file):
-        check_plain(file)
-        with file.open("rb") as stream:
-            return _read_array(file.name, stream, dtype, shape, MOST_BYTES, file.stat().st_size)
+def archive(content: bytes) -> ZipFile:
+    """Open an archive, unless its directory alone would take long to read."""
+    if content.count(b"PK\1\2") > MOST_ENTRIES:
+        raise ValueError(f"it has more than {MOST_ENTRIES:,} entries")
+    return ZipFile(io.BytesIO(content))
 
 
-def _opened(archive: ZipFile, info: ZipInfo):
+def _opened(zipped: ZipFile, info: ZipInfo):
     """Open a part of an archive that was stored as it is or by the usual compression."""
     if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
         raise ValueError(f"{info.filename} is compressed in an unusual way")
-    return archive.open(info)
+    return zipped.open(info)
 
 
 def _read_array(name: str, stream, dtype: str, shape: tuple, most: int, size: int) -> np.ndarray:
@@ -136,29 +196,19 @@ def planned(build: Callable) -> Counter:
         return Counter(tuple(weight.shape) for weight in build().weights)
 
 
-def check_weights(file: Path, wanted: Counter) -> None:
-    """Raise an error unless a .keras file holds weights of these shapes, and no others."""
+def check_weights(content: bytes, wanted: Counter) -> None:
+    """Raise an error unless an HDF5 file holds weights of these shapes, and no others."""
     import h5py
 
-    # A wrapper, such as SpectralNormalization, has the kernel of its layer saved a second time.
-    most = SPARE + 2 * 4 * sum(math.prod(shape) * count for shape, count in wanted.items())
-    with naming(file):
-        check_plain(file, most + SPARE)  # beside the weights it holds two small texts
-        with ZipFile(file) as archive:
-            info = archive.getinfo(WEIGHTS)
-            if info.file_size > most:
-                raise ValueError(f"{WEIGHTS} has {info.file_size:,} bytes, and at most {most:,} are expected")
-            with _opened(archive, info) as stream:
-                content = stream.read()
-        with h5py.File(io.BytesIO(content), "r") as group:
-            found = Counter()
-            for dataset in _datasets(group, set()):
-                found[dataset.shape] += 1
-                if found[dataset.shape] > 2 * wanted[dataset.shape]:
-                    raise ValueError(f"its weights are not those of the network: {dataset.name} {dataset.shape}")
-                _check_dataset(dataset)
-        if missing := wanted - found:
-            raise ValueError(f"weights of the network are missing: {next(iter(missing))}")
+    with h5py.File(io.BytesIO(content), "r") as group:
+        found = Counter()
+        for dataset in _datasets(group, set()):
+            found[dataset.shape] += 1
+            if found[dataset.shape] > 2 * wanted[dataset.shape]:
+                raise ValueError(f"its weights are not those of the network: {dataset.name} {dataset.shape}")
+            _check_dataset(dataset)
+    if missing := wanted - found:
+        raise ValueError(f"weights of the network are missing: {next(iter(missing))}")
 
 
 def _datasets(group, seen: set) -> Iterator:
@@ -189,9 +239,3 @@ def _check_dataset(dataset) -> None:
         raise ValueError(f"{dataset.name} is not a plain block of 32-bit floats")
     if not np.isfinite(dataset[()]).all():
         raise ValueError(f"{dataset.name} holds NaN or infinity")
-
-
-def give_weights(network, file: Path) -> None:
-    """Give a network the weights of a .keras file that `check_weights` has passed."""
-    with naming(file):
-        network.load_weights(file)

@@ -1,6 +1,7 @@
 """Networks that start from the same weights for the same seed, and their weights in files."""
 
 import json
+import os
 import random
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -9,10 +10,10 @@ from pathlib import Path
 import tensorflow as tf
 
 from anogan_lib.checks import whole
-from anogan_lib.training.reading import check_weights, give_weights, naming, planned, read_json
+from anogan_lib.training.reading import Source, naming, planned
+from anogan_lib.training.writing import DCGAN_FILES, replacing
 
 FORMAT = 1
-FILES = ("dcgan.json", "generator.keras", "discriminator.keras")
 
 
 @contextmanager
@@ -40,10 +41,16 @@ def step_seed(seed: int, purpose: int, step: tf.Variable):
     return tf.stack([tf.constant(seed * 64 + purpose, tf.int64), step])
 
 
-def save_dcgan(gan, folder) -> None:
-    """Write generator.keras (the averaged weights), discriminator.keras and dcgan.json into `folder`."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+def save_dcgan(gan, folder: Path) -> None:
+    """Write generator.keras (the averaged weights), discriminator.keras and dcgan.json, whole or not at all."""
+    if (folder / "detector.json").exists():
+        raise ValueError(f"{folder} holds a detector, which needs its own DCGAN: choose another folder.")
+    with replacing(folder) as new:
+        write_dcgan(gan, new)
+
+
+def write_dcgan(gan, folder: Path) -> None:
+    """Write the three files of a DCGAN."""
     gan.averaged.save(folder / "generator.keras")
     gan.discriminator.save(folder / "discriminator.keras")
     trained = {"epochs": int(gan.epochs_done.numpy()), "steps": int(gan.steps_done.numpy())}
@@ -51,17 +58,17 @@ def save_dcgan(gan, folder) -> None:
     (folder / "dcgan.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
-def load_dcgan(kind, folder):
-    """Read what `save_dcgan` wrote, as an object of the class `kind` or of the subclass that was saved.
+def load_dcgan(kind, source: Source):
+    """Read what `write_dcgan` wrote, as an object of the class `kind` or of the subclass that was saved.
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: a file is not what `save_dcgan` writes.
+        ValueError: a file is not what `write_dcgan` writes.
     """
-    folder = Path(folder)
-    if missing := [name for name in FILES if not (folder / name).is_file()]:
+    folder = source.folder
+    if missing := [name for name in DCGAN_FILES if not os.path.lexists(folder / name)]:
         raise FileNotFoundError(f"{folder} holds no DCGAN ({', '.join(missing)} missing); gan.save(folder) writes one.")
-    about = read_json(folder / "dcgan.json")
+    about = source.json("dcgan.json")
     with naming(folder / "dcgan.json"):
         if about["format"] != FORMAT:
             raise ValueError(f"it has format {about['format']!r}, and this version reads {FORMAT}")
@@ -73,12 +80,12 @@ def load_dcgan(kind, folder):
         kind = kinds[name]
         plan = object.__new__(kind)  # of its networks, without memory for their weights
         plan.settings = kind.settings_type(**about["settings"])
-        wanted = [planned(build) for build in (plan.build_generator, plan.build_discriminator)]
-    check_weights(folder / "generator.keras", wanted[0])
-    check_weights(folder / "discriminator.keras", wanted[1])
+        wanted = {"generator.keras": planned(plan.build_generator)}
+        wanted["discriminator.keras"] = planned(plan.build_discriminator)
+    contents = {name: source.weights(name, shapes) for name, shapes in wanted.items()}
     gan = kind(**about["settings"])
-    give_weights(gan.averaged, folder / "generator.keras")
-    give_weights(gan.discriminator, folder / "discriminator.keras")
+    for name, network in zip(contents, (gan.averaged, gan.discriminator), strict=True):
+        source.give_weights(network, name, contents[name])
     gan.generator.set_weights(gan.averaged.get_weights())
     gan.epochs_done.assign(epochs)
     gan.steps_done.assign(steps)

@@ -1,13 +1,14 @@
 """Exported pages and the report with hostile names: nothing runs but the page's own script, and nothing is loaded."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from anogan_lib import widgets
 from anogan_lib.datasets.base import Split
-from anogan_lib.pictures import report
+from anogan_lib.pictures import live, report
 
 NAMES = (
     "</script><script>window.bad = 1</script>",
@@ -36,11 +37,15 @@ def hostile(masked_detector, masked_data):
     test = masked_data.test
     names = [f"{i} {NAMES[i % len(NAMES)]}" for i in range(len(test))]
     kinds = np.where(test.labels == 0, "good", NAMES[0])
-    return Split(test.images, test.labels, kinds, test.masks, names), masked_detector
+    split = Split(test.images, test.labels, kinds, test.masks, names)
+    return replace(masked_data, name=NAMES[0], description=NAMES[1], test=split), masked_detector
 
 
 def write(what, hostile, path):
-    split, detector = hostile
+    data, detector = hostile
+    split = data.test
+    if what == "live":
+        return live(detector, path, data)
     if what == "report":
         detector.card = {"data": NAMES[0], "command": NAMES[1], NAMES[2]: NAMES[3]}
         return report.write(path, detector, split)
@@ -54,11 +59,12 @@ def write(what, hostile, path):
     return views[what]().export_html(path, title=NAMES[0])
 
 
-@pytest.mark.parametrize("what", ["report", "stepper", "explorer", "overlay", "walk"])
+@pytest.mark.parametrize("what", ["report", "live", "stepper", "explorer", "overlay", "walk"])
 def test_hostile_names_do_nothing(what, hostile, chromium, tmp_path):
     path = write(what, hostile, tmp_path / "page.html")
     text = path.read_text(encoding="utf-8")
-    assert "\u202e" not in text and "default-src 'none'" in text and "unsafe-eval" not in text
+    assert "\u202e" not in text and "default-src 'none'" in text and "'unsafe-eval'" not in text
+    assert "base-uri 'none'; form-action 'none'" in text  # which have no default
     assert (what == "report") == ("'unsafe-inline'" in text)  # for styles, where no script may run at all
     context = chromium.new_context(offline=True)
     page, complaints, requests = context.new_page(), [], []

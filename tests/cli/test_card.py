@@ -81,7 +81,7 @@ def test_a_card_says_what_its_command_did(made, parts, tmp_path):
     assert "interruption" in json.loads((out / "card.json").read_text())["interrupted"]
 
 
-@pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"data": "digits:8"}'])
+@pytest.mark.parametrize("content", [None, "", "[]", "{}", '{"data": "digits:8"}', "[" * 10**5, '{"a": 1e999}'])
 def test_what_is_no_card_is_refused(content, tmp_path, capsys):
     if content is not None:
         (tmp_path / "card.json").write_text(content)

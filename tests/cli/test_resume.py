@@ -5,6 +5,7 @@ import importlib
 import io
 import json
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -92,6 +93,16 @@ def test_a_table_torn_within_a_name_is_made_whole(line, kept, tmp_path):
     (tmp_path / "a.csv").write_bytes(before + line)
     assert tables.read(tmp_path / "a.csv") == rows
     assert (tmp_path / "a.csv").read_bytes() == before
+
+
+def test_a_quote_that_never_ends_is_read_at_once(tmp_path):
+    """Also where every one of very many lines may lie within a name."""
+    tables.write(tmp_path / "a.csv", [ROW])
+    before = (tmp_path / "a.csv").read_bytes()
+    (tmp_path / "a.csv").write_bytes(before + b'"' + b'""\n' * 300_000)
+    began = time.process_time()
+    assert tables.read(tmp_path / "a.csv") == [ROW] and (tmp_path / "a.csv").read_bytes() == before
+    assert time.process_time() - began < 5
 
 
 @pytest.mark.parametrize("row", [b"a,1,1,normal,1,1,,,more", b"a,inf,1,normal,1,1,,", b"a,1,1,normal,nan,1,,", b"a,1"])
@@ -433,6 +444,20 @@ def test_a_training_does_not_go_on_with_other_images(parts, tmp_path, capsys):
     (parts / "xx.png").rename(parts / "39.png")
     assert train(parts, out, "--epochs", "2", "--resume") == 0
     assert json.loads((out / "card.json").read_text())["epochs"] == 2
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"images": 3}', '{"images": [{}]}', '{"images": [3], "data": 1}'])
+def test_a_record_of_images_that_is_none_is_named(content, parts, tmp_path, capsys):
+    (record := tmp_path / "out" / "checkpoint" / "images.json").parent.mkdir(parents=True)
+    record.write_text(content)
+    assert train(parts, tmp_path / "out", "--resume") == 2
+    assert str(record) in capsys.readouterr().err
+
+
+def test_a_folder_of_something_else_is_refused_before_training(parts, tmp_path, capsys):
+    (card := tmp_path / "card.md").write_text("mine")
+    assert train(parts, tmp_path) == 2
+    assert f"{card} is no file of a detector" in capsys.readouterr().err and len(list(tmp_path.iterdir())) == 2
 
 
 def test_an_image_cut_short_is_left_out_of_training_and_told(parts, tmp_path, capsys, monkeypatch):

@@ -95,6 +95,16 @@ def test_image_grid_shows_every_image_under_its_title(images):
     assert len(pictures.image_grid(images).axes[0].texts) == 0
 
 
+@pytest.mark.parametrize("name", ["a$b_{$", "$\\frac$", "\ud800", "\x1b[31m\u202e"])
+def test_no_name_is_too_odd(name, images, maps):
+    figures = [pictures.image_grid(images[:2], [name] * 2), pictures.overlay(images[0], maps[0], vmax=1, title=name)]
+    figures += [pictures.gallery(images[:2], maps[:2], [1.0, 2.0], kinds=[name] * 2)]
+    figures += [pictures.embedding(np.eye(2), [name] * 2, title=name)]
+    for figure in figures:
+        drawn(figure)
+        assert figure.alt.isprintable()
+
+
 def test_comparison_is_the_classic_picture(images, maps, masks):
     figure = pictures.comparison(images[0], images[1], maps[0], 26.04, vmax=0.4)
     assert titles(figure) == ["test image", "similar image", "anomalies, score 26.04"]

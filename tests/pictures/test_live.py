@@ -57,6 +57,7 @@ def test_the_kernel_multiplies(shape, rng):
 def test_the_page_asks_for_nothing_and_runs_its_own_script_alone(written):
     policy = html.unescape(re.search(r'Content-Security-Policy" content="(.*?)"', written)[1])
     assert policy.startswith("default-src 'none'") and "unsafe-inline" not in policy
+    assert policy.endswith("base-uri 'none'; form-action 'none'")  # which have no default
     script = re.search(r'<script type="module">(.*?)</script>', written, re.S)[1]
     style = re.search(r"<style>(.*?)</style>", written, re.S)[1]
     for text in (script, style):

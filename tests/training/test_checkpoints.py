@@ -29,6 +29,19 @@ def test_unfinished_steps_are_saved_once_a_minute(steps, clock, tmp_path):
     assert again.restore() == {"loss": [3.0], "unfinished": steps} and int(found) == 3 * 61 + 1
 
 
+@pytest.mark.parametrize(
+    "history",
+    ['{"loss": "a"}', '{"loss": ["a"]}', "{}", '{"loss": [], "more": 1}', "[]", '{"loss": [NaN]}', "[" * 10**5],
+)
+def test_a_history_that_is_none_is_named(history, tmp_path):
+    kept = Checkpoints(tmp_path, {}, step=tf.Variable(0))
+    kept.save({"loss": [3.0]})
+    assert kept.restore({"loss": []}) == {"loss": [3.0]}
+    (tmp_path / "ckpt-1.json").write_text('{"settings": {}, "history": ' + history + "}")
+    with pytest.raises(ValueError, match=f"The checkpoint in {tmp_path} cannot be read"):
+        kept.restore({"loss": []})
+
+
 def test_steps_that_are_not_finite_are_not_saved(clock, tmp_path):
     kept = Checkpoints(tmp_path, {}, step=tf.Variable(0))
     clock.now = 61
