@@ -14,7 +14,8 @@ from anogan_lib.evaluation import thresholds
 from anogan_lib.evaluation.calibration import Calibration, Prediction
 from anogan_lib.training.reading import archive, naming, parsed, read_plain
 
-CARD, MOST_BYTES, MOST_HELD = "card.json", 2**24, 2**31  # of the card; of all that the graph computes
+CARD, MOST_CARD = "card.json", 2**24  # bytes
+MOST_BYTES, MOST_HELD = 2**31, 2**32  # of the file, and of all that the graph computes: at most for 256x256
 OUTPUTS = {"score", "map", "reconstruction", "residual", "discrimination"}  # that are used
 
 
@@ -84,9 +85,9 @@ def read_card(path) -> dict:
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no file {path}; `anogan export DETECTOR --out {path}` makes one.")
     with naming(path):
-        content = read_plain(path)
+        content = read_plain(path, MOST_BYTES)
         with archive(content) as zipped, zipped.open(CARD) as file:
-            about = parsed(file.read(MOST_BYTES))
+            about = parsed(file.read(MOST_CARD))
         graph = content[: whole("bytes", about["bytes"], 0)]
         if zlib.crc32(graph) != about["crc32"]:
             raise ValueError("its checksum is not the one in its card; was it written by anogan export?")
