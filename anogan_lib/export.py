@@ -107,7 +107,7 @@ class Graph(keras.Model):
         features_y = keras.tree.flatten(self.layers_compared(y, training=False))
         losses = {"residual": residual, "discrimination": discrimination}
         a = self.score.combine(losses | self.score.losses(x, y, features_x, features_y), self.lam)
-        at_least = ops.cast(self.calibration_scores >= a[:, None], "float32")  # see thresholds.hierarchical_p_values
+        at_least = ops.cast(self.calibration_scores >= a[:, None], "float32")  # see thresholds.p_values
         p_value = (1.0 + ops.sum(self.shares * at_least, axis=1)) / (1.0 + self.shares.sum())
         verdict = a > self.threshold
         values = (a, p_value, verdict, self.score.maps(x, y), y, residual, discrimination)

@@ -36,7 +36,7 @@ class Calibration(dict):
 
     def p_values(self, scores: np.ndarray, new: np.ndarray) -> np.ndarray:
         """Give new scores (N,) their p-values beside those of the calibration images (n,): (N,)."""
-        return thresholds.hierarchical_p_values(scores, new, self.groups)
+        return thresholds.p_values(scores, new, self.groups)
 
 
 @dataclass(frozen=True)

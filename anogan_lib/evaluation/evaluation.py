@@ -36,8 +36,7 @@ class Evaluation:
         threshold: a number, or what a function of `thresholds` returned.
         kinds, names, groups: (N,) str; images of one group belong together.
         maps: (N, H, W), on one scale.
-        masks: (N, H, W) bool, or N of them with None where there is no file: a normal image has no defect pixel, an
-            anomalous one whose mask is missing or empty does not count in the pixel figures.
+        masks: (N, H, W) bool; an anomalous image whose mask is empty does not count in the pixel figures.
         p_values, residual, discrimination: (N,), for tables and reports.
         baselines: image AUROC of each baseline on the same images, by name.
         left_out: how many test images are not among the N because the detector had learned from them.
@@ -51,7 +50,7 @@ class Evaluation:
     names: np.ndarray | None = None
     groups: np.ndarray | None = None
     maps: np.ndarray | None = None
-    masks: Sequence | None = None
+    masks: np.ndarray | None = None
     p_values: np.ndarray | None = None
     residual: np.ndarray | None = None
     discrimination: np.ndarray | None = None
@@ -96,12 +95,10 @@ class Evaluation:
 
     def _of_pixels(self, function) -> float | None:
         """Apply function(maps, masks) to the images whose defect pixels are known: all normal ones, and the masked."""
-        if self.maps is None or self.masks is None or not any(mask is not None and np.any(mask) for mask in self.masks):
+        if self.maps is None or self.masks is None or not np.any(self.masks):
             return None
-        known = [i for i, mask in enumerate(self.masks) if self.labels[i] == 0 or (mask is not None and np.any(mask))]
-        maps = np.asarray(self.maps)[known]
-        none = np.zeros(maps.shape[1:], bool)
-        return function(maps, np.stack([none if self.masks[i] is None else self.masks[i] for i in known]))
+        known = (self.labels == 0) | np.any(self.masks, axis=(1, 2))
+        return function(np.asarray(self.maps)[known], np.asarray(self.masks)[known])
 
     def to_dict(self) -> dict:
         """Return plain Python for json.dumps, by the attributes' names; NaN and infinity become None."""

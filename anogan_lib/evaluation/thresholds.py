@@ -1,7 +1,7 @@
 """Set a threshold on the anomaly score: an image is anomalous when its score is *greater than* the threshold.
 
 Only a threshold from normal images that served nothing else (the calibration images) can promise a false-alarm rate:
-`conformal`. The functions that take labels are for teaching: they have seen the answers, and their descriptions say so.
+`conformal`. `least_cost` takes labels: it has seen the answers, and its description says so.
 """
 
 import math
@@ -22,19 +22,14 @@ class Threshold(float):
 
     Attributes:
         value: the number alone, in the unit of the scores; an image is anomalous when its score > value.
-        method: name of the function that chose it.
-        sees_labels: whether it was chosen with labels; such a threshold looks better on those images than it is.
         false_alarm_rate: the rate on normal images that was asked for, in (0, 1); None where none was.
         count: how many calibration images, or groups of them, keep the promise; None where there is no promise.
         groups: whether these are groups.
         description: one sentence for people.
     """
 
-    def __new__(
-        cls, value, method="by hand", sees_labels=False, false_alarm_rate=None, description="", count=None, groups=False
-    ):
+    def __new__(cls, value, false_alarm_rate=None, description="", count=None, groups=False):
         self = super().__new__(cls, value)
-        self.method, self.sees_labels = method, sees_labels
         self.false_alarm_rate, self.description = false_alarm_rate, description
         self.count, self.groups = count, groups
         return self
@@ -47,7 +42,7 @@ class Threshold(float):
 
     def __repr__(self) -> str:
         rate = "" if self.false_alarm_rate is None else f", false_alarm_rate={self.false_alarm_rate:g}"
-        return f"Threshold({self:.6g}, method={self.method!r}, sees_labels={self.sees_labels}{rate})"
+        return f"Threshold({self:.6g}{rate})"
 
     __str__ = float.__repr__
 
@@ -85,24 +80,24 @@ def conformal(scores: np.ndarray, false_alarm_rate: float) -> Threshold:
         )
     return Threshold(
         value=np.sort(scores)[n - above],  # the (n + 1 - above)-th smallest
-        method="conformal",
         false_alarm_rate=rate,
         description=f"At most {_percent(rate)} false alarms expected on new normal images, "
         f"from {n} normal calibration images alone (split conformal).",
+        count=n,
     )
 
 
-def p_values(calibration_scores: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def p_values(calibration_scores: np.ndarray, scores: np.ndarray, groups=None) -> np.ndarray:
     """Give each score s its p-value, (1 + #{calibration >= s}) / (n + 1): how often a normal image scores s or more.
 
-    For a new normal image P(p <= a) <= a for every a (uniform, but for the steps of 1 / (n + 1)).
+    For a new normal image P(p <= a) <= a for every a (uniform, but for the steps of 1 / (n + 1)). With `groups`, (n,),
+    each of them counts once: n is their number, and a group of m images adds 1/m for each that scores s or more.
 
     From the scores of normal calibration images, (n,), and those to judge, (N,): (N,) in (0, 1]; small is anomalous.
     """
-    calibration = np.sort(check_scores(calibration_scores))
-    scores = check_scores(scores, least=0)
-    at_least = len(calibration) - np.searchsorted(calibration, scores, side="left")  # (N,)
-    return (1 + at_least) / (len(calibration) + 1)
+    calibration, scores = check_scores(calibration_scores), check_scores(scores, least=0)
+    ordered, above, count = _above(calibration, np.arange(len(calibration)) if groups is None else groups)
+    return (1 + above[np.searchsorted(ordered, scores, side="left")]) / (count + 1)
 
 
 # ---- from normal images that come in groups: several of one part, lot, patient or day
@@ -115,6 +110,8 @@ def hierarchical(scores: np.ndarray, false_alarm_rate: float, groups=None, estim
     the threshold is the 1 - a quantile of these K + 1. If the new group is exchangeable with the K, an image of it has
     a score above the threshold with probability at most a, on average over groups: one group's own rate may be far
     higher. Where every image is a group of its own, this is `conformal`.
+
+    `score > value` and `p_values(..., groups) <= a` are the same verdict.
 
     Source: Lee, Barber, Willett, "Distribution-free inference with hierarchical data" (2023), arXiv 2306.06342.
 
@@ -129,9 +126,7 @@ def hierarchical(scores: np.ndarray, false_alarm_rate: float, groups=None, estim
         ValueError: if (K + 1) a < 1: so few groups cannot promise so low a rate.
     """
     if groups is None:
-        threshold = conformal(scores, false_alarm_rate)
-        threshold.count = len(scores)
-        return threshold
+        return conformal(scores, false_alarm_rate)
     scores, rate = check_scores(scores, least=0), check_rate(false_alarm_rate)
     ordered, above, count = _above(scores, groups)
     about = {"false_alarm_rate": rate, "groups": True}
@@ -139,12 +134,11 @@ def hierarchical(scores: np.ndarray, false_alarm_rate: float, groups=None, estim
     least = _percent(_rounded_up(1 / (count + 1)))
     if 1 / (count + 1) <= rate:
         shares = (1 + above[np.searchsorted(ordered, ordered, side="right")]) / (count + 1)  # of groups above a score
-        about |= {"method": "hierarchical", "count": count}
+        about["count"] = count
         promise = f"At most {_percent(rate)} false alarms expected on images of new groups, on average over groups, "
         promise += f"{origin} alone (hierarchical conformal)."
     elif estimate and count > 1:
         shares = above[np.searchsorted(ordered, ordered, side="right")] / count
-        about |= {"method": "pooled"}
         promise = f"About {_percent(rate)} false alarms estimated on images of new groups, {origin}: they promise no "
         promise += f"less than {least}."
     else:
@@ -154,18 +148,6 @@ def hierarchical(scores: np.ndarray, false_alarm_rate: float, groups=None, estim
             f"(estimate=True, --estimate). Received: {len(scores)} scores."
         )
     return Threshold(ordered[np.argmax(shares <= rate)], description=promise, **about)
-
-
-def hierarchical_p_values(calibration_scores: np.ndarray, scores: np.ndarray, groups=None) -> np.ndarray:
-    """Give each score s its p-value, (1 + sum over K groups of the share of it that scores >= s) / (K + 1).
-
-    For an image of a new group P(p <= a) <= a for every a. `score > hierarchical(...)` and p <= a are the same verdict.
-    With groups=None this is `p_values`.
-    """
-    if groups is None:
-        return p_values(calibration_scores, scores)
-    ordered, above, count = _above(check_scores(calibration_scores), groups)
-    return (1 + above[np.searchsorted(ordered, check_scores(scores, least=0), side="left")]) / (count + 1)
 
 
 def chance_of_alarms(rate: float, images: int, promised: float, calibrated: int) -> float:
@@ -195,34 +177,7 @@ def _above(scores: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return scores[order], np.round(sums, 9), len(np.unique(groups))
 
 
-# ---- from labelled images: for teaching, and where labelled images can be spared
-
-
-def best_f1(scores: np.ndarray, labels: np.ndarray) -> Threshold:
-    """Choose the threshold with the highest F1 on these labels."""
-    cuts, missed, false_alarms, bad, _ = _count_errors(scores, labels)
-    hits = bad - missed
-    return _labelled(cuts, -2 * hits / (2 * hits + missed + false_alarms), "best_f1", "Highest F1")
-
-
-def youden(scores: np.ndarray, labels: np.ndarray) -> Threshold:
-    """Choose the threshold with the highest Youden index, hit rate - false-alarm rate (Youden 1950)."""
-    cuts, missed, false_alarms, bad, good = _count_errors(scores, labels)
-    return _labelled(cuts, missed / bad + false_alarms / good, "youden", "Best hit rate - false-alarm rate")
-
-
-def equal_error(scores: np.ndarray, labels: np.ndarray) -> Threshold:
-    """Choose the threshold at which miss rate and false-alarm rate are closest."""
-    cuts, missed, false_alarms, bad, good = _count_errors(scores, labels)
-    difference = np.abs(missed / bad - false_alarms / good)
-    return _labelled(cuts, difference, "equal_error", "Miss rate equal to false-alarm rate")
-
-
-def midpoint(scores: np.ndarray, labels: np.ndarray) -> Threshold:
-    """Take (max normal + min anomalous score) / 2, as earlier AnoGAN code does: two test images decide."""
-    scores, labels = check_both(scores, labels)
-    value = (scores[labels == 0].max() + scores[labels == 1].min()) / 2
-    return _labelled(np.array([value]), np.zeros(1), "midpoint", "(max normal + min anomalous score) / 2")
+# ---- from labelled images, where some can be spared
 
 
 def least_cost(
@@ -241,11 +196,19 @@ def least_cost(
     """
     for name, cost in (("miss_cost", miss_cost), ("false_alarm_cost", false_alarm_cost)):
         number(name, cost, 0)
-    cuts, missed, false_alarms, bad, good = _count_errors(scores, labels)
-    rate = bad / (bad + good) if anomaly_rate is None else check_rate(anomaly_rate, "anomaly_rate")
-    cost = miss_cost * rate * missed / bad + false_alarm_cost * (1 - rate) * false_alarms / good
+    scores, labels = check_both(scores, labels)
+    values, bad, good = np.unique(scores), np.sort(scores[labels == 1]), np.sort(scores[labels == 0])
+    between = values[:-1] + np.diff(values) / 2
+    between = np.where(between < values[1:], between, values[:-1])  # neighbours in floating point
+    cuts = np.concatenate([[np.nextafter(values[0], -np.inf)], between, values[-1:]])
+    missed = np.searchsorted(bad, cuts, side="right") / len(bad)
+    false_alarms = 1 - np.searchsorted(good, cuts, side="right") / len(good)
+    rate = labels.mean() if anomaly_rate is None else check_rate(anomaly_rate, "anomaly_rate")
+    cost = miss_cost * rate * missed + false_alarm_cost * (1 - rate) * false_alarms
     costs = f"{miss_cost:g} a miss, {false_alarm_cost:g} a false alarm and {_percent(rate)} anomalous"
-    return _labelled(cuts, cost, "least_cost", f"Least cost with {costs} ({cost.min():.4g} an image)")
+    description = f"Least cost with {costs} ({cost.min():.4g} an image), chosen with the labels of the images it is "
+    description += "applied to: it has seen the answers."
+    return Threshold(cuts[np.argmin(cost)], description=description)  # of equals the lowest, which misses fewest
 
 
 def drift(calibration_scores: np.ndarray, scores: np.ndarray) -> tuple[float, str]:
@@ -323,24 +286,3 @@ def _rounded_up(rate: float) -> float:
 def _allowed_above(n: int, rate: float) -> int:
     """Find the largest m with m / (n + 1) <= rate, by the same floating-point comparison that p-values meet."""
     return int(np.sum(np.arange(1, n + 1) / (n + 1) <= rate))
-
-
-def _count_errors(scores: np.ndarray, labels: np.ndarray):
-    """Count the errors at K cuts, halfway between neighbouring scores, one below all and one on the highest.
-
-    Returns:
-        cuts, missed, false_alarms, (K,) each; numbers of anomalous and of normal images.
-    """
-    scores, labels = check_both(scores, labels)
-    values, where = np.unique(scores, return_inverse=True)  # (K - 1,) ascending
-    between = values[:-1] + np.diff(values) / 2
-    between = np.where(between < values[1:], between, values[:-1])  # neighbours in floating point
-    cuts = np.concatenate([[np.nextafter(values[0], -np.inf)], between, values[-1:]])
-    missed, passed = (np.append(0, np.cumsum(np.bincount(where, weights=labels == k))) for k in (1, 0))
-    return cuts, missed, passed[-1] - passed, int(missed[-1]), int(passed[-1])
-
-
-def _labelled(cuts: np.ndarray, loss: np.ndarray, method: str, what: str) -> Threshold:
-    """Choose the cut with the least loss; of equals the lowest, which misses fewest."""
-    description = f"{what}, chosen with the labels of the images it is applied to: it has seen the answers."
-    return Threshold(cuts[np.argmin(loss)], method, sees_labels=True, description=description)

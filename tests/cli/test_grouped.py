@@ -64,7 +64,7 @@ def test_the_detector_keeps_what_its_threshold_needs(trained, photos):
         assert detector.threshold == pytest.approx(float(wanted), rel=1e-4)
         assert detector.threshold.description == wanted.description and "in 3 groups" in wanted.description
         new = detector.predict(data.test)
-        assert new.p_values == pytest.approx(thresholds.hierarchical_p_values(scores, new.scores, groups), abs=0.09)
+        assert new.p_values == pytest.approx(thresholds.p_values(scores, new.scores, groups), abs=0.09)
         assert set(np.round(new.p_values, 6)) <= set(np.round((1 + np.arange(10) / 3) / 4, 6))
     words = ["score", str(trained / "estimate"), str(photos / "fine" / "lot00_00.png"), "--steps", "1"]
     assert main(words) == 0  # calibrated again, an estimate stays one

@@ -41,7 +41,7 @@ def test_it_is_the_quantile_of_the_paper(listed, rate):
 def test_threshold_and_p_value_give_one_verdict(listed, rate):
     scores, groups = flat(listed)
     asked = np.arange(-1, 22, 0.5)
-    p = thresholds.hierarchical_p_values(scores, asked, groups)
+    p = thresholds.p_values(scores, asked, groups)
     assert np.array_equal(thresholds.hierarchical(scores, rate, groups).verdicts(asked), p <= rate)
     assert ((p > 0) & (p <= 1)).all() and (np.diff(p) <= 0).all()
 
@@ -52,8 +52,8 @@ def test_where_each_image_stands_alone_it_is_split_conformal(rng, rate):
     alone, plain = np.arange(60), thresholds.conformal(scores, rate)
     assert thresholds.hierarchical(scores, rate, alone) == thresholds.hierarchical(scores, rate) == plain
     wanted = thresholds.p_values(scores, new)
-    assert np.array_equal(thresholds.hierarchical_p_values(scores, new), wanted)
-    assert thresholds.hierarchical_p_values(scores, new, alone) == pytest.approx(wanted, abs=1e-9)
+    assert np.array_equal(thresholds.p_values(scores, new), wanted)
+    assert thresholds.p_values(scores, new, alone) == pytest.approx(wanted, abs=1e-9)
 
 
 def made_groups(rng, count):
