@@ -16,7 +16,6 @@ from anogan_lib.pictures.curves import (
     roc_curve,
     score_distributions,
     thumbnails,
-    trace_curves,
 )
 from anogan_lib.pictures.drawings import growing_blocks, losses_plane, pipeline, search_path
 from anogan_lib.pictures.images import (
@@ -28,6 +27,7 @@ from anogan_lib.pictures.images import (
     overlay,
     overlay_image,
     rgb,
+    show,
 )
 from anogan_lib.pictures.live_page import live
 from anogan_lib.pictures.style import CLASSES, COLOURS, DASHES, PAGE, described, new_figure

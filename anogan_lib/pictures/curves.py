@@ -10,7 +10,7 @@ import numpy as np
 
 from anogan_lib.evaluation.metrics import auroc, average_precision, bootstrap_interval
 from anogan_lib.pictures.images import rgb
-from anogan_lib.pictures.style import CLASSES, COLOURS, DASHES, MARKERS, PAGE, axes_or_new, described, new_figure, plain
+from anogan_lib.pictures.style import CLASSES, COLOURS, DASHES, MARKERS, PAGE, described, new_axes, new_figure, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,34 +19,31 @@ if TYPE_CHECKING:
 FEW = 30  # images: fewer are drawn one by one
 
 
-def losses(history: Mapping[str, Sequence], ax: "Axes | None" = None, guessing=None) -> "Figure":
-    """Draw both losses of a training run over its epochs: history["d_loss"] and history["g_loss"], (epochs,).
+def losses(history: Mapping[str, Sequence], guessing=None) -> "Figure":
+    """Draw a training run over its epochs: history["d_loss"], ["g_loss"] and ["diversity"], (epochs,) each.
 
-    Dotted are the losses where D can only guess, `gan.guessing`; by default a DCGAN's.
-
-    Where it has history["diversity"] as well, this stands beside them, with the line below which `train` warns.
+    Dotted are the losses where D can only guess, `gan.guessing`, by default a DCGAN's; and the diversity below which
+    `train` warns.
     """
-    diverse = history.get("diversity") if ax is None else None
-    if diverse:
-        from anogan_lib.training.progress import LEAST_DIVERSITY
+    from anogan_lib.training.progress import LEAST_DIVERSITY
 
-        ax, beside = new_figure(PAGE, 3.2).subplots(1, 2)
-        beside.plot(range(1, len(diverse) + 1), diverse, color=COLOURS["generator"])
-        beside.axhline(LEAST_DIVERSITY, linestyle=":", linewidth=1.2, color="black", label="warning below this")
-        beside.set(xlabel="epoch", ylabel="diversity of generated images", ylim=(0, max(1.05, *diverse)))
-        beside.legend(frameon=False, loc="lower right")
-        for each in (ax, beside):
-            each.spines[["top", "right"]].set_visible(False)
-    ax = axes_or_new(ax)
+    left, right = new_figure(PAGE, 3.2).subplots(1, 2)
+    epochs, diverse = range(1, len(history["d_loss"]) + 1), history["diversity"]
     for name, who in (("d_loss", "discriminator"), ("g_loss", "generator")):
-        ax.plot(range(1, len(history[name]) + 1), history[name], DASHES[who], color=COLOURS[who], label=who)
-    guessing_lines(ax, guessing or (2 * np.log(2), np.log(2)))
-    ax.set(xlabel="epoch", ylabel="loss")
-    ax.legend(frameon=False)
-    last = {name: history[name][-1] for name in ("d_loss", "g_loss")}
+        left.plot(epochs, history[name], DASHES[who], color=COLOURS[who], label=who)
+    guessing_lines(left, guessing or (2 * np.log(2), np.log(2)))
+    left.set(xlabel="epoch", ylabel="loss")
+    left.legend(frameon=False)
+    right.plot(epochs, diverse, color=COLOURS["generator"])
+    right.axhline(LEAST_DIVERSITY, linestyle=":", linewidth=1.2, color="black", label="warning below this")
+    right.set(xlabel="epoch", ylabel="diversity of generated images", ylim=(0, max(1.05, *diverse)))
+    right.legend(frameon=False, loc="lower right")
+    for ax in (left, right):
+        ax.spines[["top", "right"]].set_visible(False)
+    last = {name: history[name][-1] for name in ("d_loss", "g_loss", "diversity")}
     text = "The losses over {n} epochs; at the end D's is {d_loss:.2f} and G's {g_loss:.2f}."
-    text += f" The diversity at the end is {diverse[-1]:.2f}." if diverse else ""
-    return described(ax.figure, text.format(n=len(history["d_loss"]), **last))
+    text += " The diversity at the end is {diversity:.2f}."
+    return described(left.figure, text.format(n=len(epochs), **last))
 
 
 def guessing_lines(ax: "Axes", guessing: tuple[float, float]) -> None:
@@ -54,25 +51,6 @@ def guessing_lines(ax: "Axes", guessing: tuple[float, float]) -> None:
     for loss, who in zip(guessing, ("discriminator", "generator"), strict=True):
         name = f"D guesses: {'2 ' if loss > 1 else ''}ln 2"
         ax.axhline(loss, linestyle=":", linewidth=1.2, color=COLOURS[who], label=name)
-
-
-def trace_curves(steps: np.ndarray, residual: np.ndarray, discrimination: np.ndarray, names=None) -> "Figure":
-    """Draw both losses of the search over its steps: steps (T,), losses (T, N), a line for each of N images."""
-    figure = new_figure(0.7 * PAGE, 4.2)
-    top, bottom = figure.subplots(2, 1, sharex=True)
-    losses = {"residual": residual, "discrimination": discrimination}
-    for ax, (which, values) in zip((top, bottom), losses.items(), strict=True):
-        values = np.asarray(values).reshape(len(steps), -1)  # (T, N)
-        for i, line in enumerate(values.T):
-            named = {} if names is None else {"label": str(names[i]), "marker": MARKERS[i % len(MARKERS)]}
-            ax.plot(steps, line, DASHES[which], color=COLOURS[which], markevery=max(1, len(steps) // 8), **named)
-        ax.set_ylabel(f"{which} loss")
-        ax.spines[["top", "right"]].set_visible(False)
-    bottom.set_xlabel("step of the search")
-    if names is not None:
-        top.legend(frameon=False)
-    ends = ", ".join(f"{which} {np.mean(np.asarray(v)[-1]):.4g}" for which, v in losses.items())
-    return described(figure, f"Both losses over {steps[-1]} steps of the search; mean at the end: {ends}.")
 
 
 def score_distributions(
@@ -83,7 +61,7 @@ def score_distributions(
     Each class fills a histogram of shares on the same bins, so that 50 images can be compared with 1,000. Where there
     are fewer than 30 images in all, each is a dot.
     """
-    ax = axes_or_new(ax)
+    ax = ax or new_axes()
     scores, labels = np.asarray(scores), np.asarray(labels)
     edges = np.histogram_bin_edges(scores, bins)
     for k, (name, sign) in enumerate(zip(CLASSES, (1, -1), strict=True)):
@@ -114,7 +92,7 @@ def roc_curve(
     """Draw hit rate against false-alarm rate over all thresholds, with the point of `threshold`."""
     from sklearn import metrics as sk
 
-    ax = axes_or_new(ax, 3.8, 3.6)
+    ax = ax or new_axes(3.8, 3.6)
     false_alarms, hits, _ = sk.roc_curve(labels, scores)
     ax.plot(false_alarms, hits, color=COLOURS["score"], label=f"AUROC {auroc(labels, scores):.3f}")
     ax.plot([0, 1], [0, 1], ":", color=COLOURS["neutral"], label="chance")
@@ -132,7 +110,7 @@ def precision_recall_curve(
     """Draw precision against recall over all thresholds; chance is the share of anomalous images."""
     from sklearn import metrics as sk
 
-    ax = axes_or_new(ax, 3.8, 3.6)
+    ax = ax or new_axes(3.8, 3.6)
     precision, recall, _ = sk.precision_recall_curve(labels, scores)
     area = f"average precision {average_precision(labels, scores):.3f}"
     ax.step(recall[::-1], precision[::-1], where="post", color=COLOURS["score"], label=area)
@@ -154,7 +132,7 @@ def lambda_curve(
     ylabel: str = "AUROC",
 ) -> "Figure":
     """Draw AUROC over L lambdas, or what the labels say; `curves` by name, (L,) each."""
-    ax = axes_or_new(ax)
+    ax = ax or new_axes()
     for i, (name, values) in enumerate(curves.items()):
         dash, colour = (("-", COLOURS["score"]), ("--", "black"), (":", COLOURS["neutral"]))[i % 3]
         ax.plot(lams, values, dash + MARKERS[i % 8], color=colour, label=name, markersize=4)
@@ -166,14 +144,12 @@ def lambda_curve(
     return described(ax.figure, f"{ylabel} over {xlabel.split(' (')[0]}: {ranges}.")
 
 
-def ladder(
-    rungs: Mapping[str, np.ndarray], labels: np.ndarray, rivals: Mapping[str, float], ax: "Axes | None" = None
-) -> "Figure":
+def ladder(rungs: Mapping[str, np.ndarray], labels: np.ndarray, rivals: Mapping[str, float]) -> "Figure":
     """Draw the AUROC of each rung with its 95 % interval, the first at the bottom, and those of rivals as dashed lines.
 
     `rungs` are the scores of the same images, (N,) each, and `rivals` AUROC, both by name.
     """
-    ax = axes_or_new(ax, PAGE, 0.36 * len(rungs) + 1)
+    ax = new_axes(PAGE, 0.36 * len(rungs) + 1)
     areas = np.array([auroc(labels, np.asarray(scores)) for scores in rungs.values()])
     ends = [bootstrap_interval(auroc, labels, np.asarray(scores)) for scores in rungs.values()]
     ax.errorbar(areas, range(len(rungs)), xerr=np.abs(np.transpose(ends) - areas), fmt="o", color=COLOURS["score"])
@@ -188,9 +164,9 @@ def ladder(
     return described(ax.figure, f"AUROC, rung by rung: {steps}; dashed: {against}.")
 
 
-def confusion_table(confusion: Mapping[str, int], ax: "Axes | None" = None) -> "Figure":
+def confusion_table(confusion: Mapping[str, int]) -> "Figure":
     """Draw the four counts of `metrics.confusion` as a table: rows are the truth, columns the verdicts."""
-    ax = axes_or_new(ax, 3.2, 2.6)
+    ax = new_axes(3.2, 2.6)
     names = [["true_normal", "false_alarm"], ["missed", "hit"]]
     counts = np.array([[confusion[name] for name in row] for row in names])  # (2, 2)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -205,12 +181,12 @@ def confusion_table(confusion: Mapping[str, int], ax: "Axes | None" = None) -> "
     )
 
 
-def embedding(points: np.ndarray, labels: np.ndarray, ax: "Axes | None" = None, title="", images=None) -> "Figure":
+def embedding(points: np.ndarray, labels: np.ndarray, images=None) -> "Figure":
     """Draw points (N, 2), for example of t-SNE, with a colour and a shape for each label: 0 and 1, or any names.
 
     Where `images` (N, H, W, C) are given, as many of them as find room stand at their points, framed in that colour.
     """
-    ax = axes_or_new(ax, PAGE if images is not None else 4.6, 4.8)
+    ax = new_axes(PAGE if images is not None else 4.6, 4.8)
     points, labels = np.asarray(points), np.asarray(labels)
     names = [CLASSES[int(k)] if labels.dtype.kind in "iub" and k in (0, 1) else str(k) for k in labels]
     spare = iter(["#CC79A7", "#000000", "#B8A800", "#44AA99", "#999999"] * len(points))
@@ -219,7 +195,7 @@ def embedding(points: np.ndarray, labels: np.ndarray, ax: "Axes | None" = None, 
     for i, (name, colour) in enumerate(colours.items()):
         here = points[np.array(names) == name]
         ax.scatter(*here.T, 18, color=colour, marker=MARKERS[i % 8], label=plain(name), linewidths=0, alpha=0.85)
-    ax.set(xticks=[], yticks=[], title=plain(title))
+    ax.set(xticks=[], yticks=[])
     ax.legend(frameon=False, markerscale=1.4)
     if images is not None:
         thumbnails(ax, points, images, [colours[name] for name in names])
@@ -227,10 +203,11 @@ def embedding(points: np.ndarray, labels: np.ndarray, ax: "Axes | None" = None, 
     return described(ax.figure, f"A map of {len(points)} images, similar ones close together: {counts}.")
 
 
-def thumbnails(ax: "Axes", points: np.ndarray, images: np.ndarray, colours, side: float = 0.34) -> None:
-    """Draw images (N, H, W, C) at their points (N, 2), `side` inches wide, framed; those without room are left out."""
+def thumbnails(ax: "Axes", points: np.ndarray, images: np.ndarray, colours) -> None:
+    """Draw images (N, H, W, C) at their points (N, 2), framed; those without room are left out."""
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
+    side = 0.34  # inches
     ax.figure.draw_without_rendering()  # so that the layout is settled
     inches = ax.transData.transform(points) / ax.figure.dpi
     taken = np.empty((0, 2))

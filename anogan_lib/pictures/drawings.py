@@ -14,14 +14,14 @@ import numpy as np
 
 from anogan_lib.pictures.curves import thumbnails
 from anogan_lib.pictures.images import overlay_image, rgb
-from anogan_lib.pictures.style import CLASSES, COLOURS, MARKERS, PAGE, axes_or_new, described, new_figure
+from anogan_lib.pictures.style import CLASSES, COLOURS, MARKERS, PAGE, described, new_axes, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 SMALL = 7.5  # points: the smallest text
-LAMS = (0.0, 0.1, 0.5, 1.0)  # lambdas whose lines are drawn
+LAMS, PAPER = (0.0, 0.1, 0.5, 1.0), 0.1  # lambdas whose lines are drawn; the paper's
 
 
 def pipeline(detector, normal: np.ndarray, image: np.ndarray) -> "Figure":
@@ -173,16 +173,16 @@ def _beside(drawn: np.ndarray, image: np.ndarray) -> np.ndarray:
     return np.stack([along, across / across[np.abs(across).argmax()]], axis=1)
 
 
-def losses_plane(detector, data, found=None, lam: float = 0.1, ax: "Axes | None" = None) -> "Figure":
+def losses_plane(detector, data, found=None) -> "Figure":
     """Draw each image at its losses R and D, and for several lambdas the line on which A(x) is the threshold.
 
     A(x) = (1 - lambda) R + lambda D is the same along a line of slope -(1 - lambda) / lambda, so lambda turns the line.
-    Thresholds come from the calibration images, at the detector's false-alarm rate; the line of `lam` is bold.
+    Thresholds come from the calibration images, at the detector's false-alarm rate; that of the paper's lambda is bold.
     `data` is a Split with labels; `found` is what `detector.invert` or `.predict` gave for it, None to search now.
     """
     losses, labels = (found or detector.invert(data)).losses, data.labels
     points = np.stack([losses["residual"], losses["discrimination"]], axis=1)  # (N, 2)
-    ax = axes_or_new(ax, PAGE, 4.6)
+    ax = new_axes(PAGE, 4.6)
     colours = [COLOURS[name] for name in CLASSES]
     for k, name in enumerate(CLASSES):
         look = {"color": colours[k], "marker": MARKERS[k], "alpha": 0.85, "linewidths": 0}
@@ -191,11 +191,11 @@ def losses_plane(detector, data, found=None, lam: float = 0.1, ax: "Axes | None"
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
     ax.autoscale(False)
     cuts = {}
-    for each in sorted({*LAMS, lam}):
+    for each in LAMS:
         scores = detector.combine(detector.calibration, each, "paper")
         cuts[each] = cut = float(detector.calibration.threshold(scores, detector.false_alarm_rate))
         ends = [(cut, bottom), (cut, top)] if each == 0 else [(r, (cut - (1 - each) * r) / each) for r in (left, right)]
-        bold = each == lam
+        bold = each == PAPER
         ax.plot(*np.transpose(ends), "-" if bold else "--", color="black", linewidth=2 if bold else 0.9)
         x, y = ends[-1] if each and bottom < ends[-1][1] < top else ((cut - each * top) / (1 - each), top)
         # where the line leaves the picture

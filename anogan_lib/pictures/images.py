@@ -16,7 +16,7 @@ import numpy as np
 
 from anogan_lib.datasets.images import to_uint8
 from anogan_lib.evaluation.regions import outline
-from anogan_lib.pictures.style import CLASSES, COLOURS, PAGE, axes_or_new, described, new_figure, plain
+from anogan_lib.pictures.style import CLASSES, COLOURS, PAGE, described, new_axes, new_figure, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,7 +100,7 @@ def _outline(ax: "Axes", mask: np.ndarray | None, corner=(0, 0)) -> None:
         ax.add_collection(LineCollection(outline(mask) + corner, colors=COLOURS["mask"], linewidths=1.2))
 
 
-def _show(ax: "Axes", image: np.ndarray, title: str = "", mask: np.ndarray | None = None) -> None:
+def show(ax: "Axes", image: np.ndarray, title: str = "", mask: np.ndarray | None = None) -> None:
     """Show a uint8 image without axes, its mask outlined."""
     ax.imshow(image, interpolation="nearest")
     ax.set_title(plain(title), fontsize="medium")
@@ -141,8 +141,8 @@ def overlay(
     image: np.ndarray, map: np.ndarray, *, ax: "Axes | None" = None, mask: np.ndarray | None = None, title="", **options
 ) -> "Figure":
     """Draw `overlay_image(image, map, **options)`, the true defect outlined if `mask` (H, W) is given."""
-    alone, ax = ax is None, axes_or_new(ax, 3.6, 3.2)
-    _show(ax, overlay_image(image, map, **options), title, mask)
+    alone, ax = ax is None, ax or new_axes(3.6, 3.2)
+    show(ax, overlay_image(image, map, **options), title, mask)
     if alone:
         _colour_bar(ax, **options)
     return described(ax.figure, f"An anomaly map over its image{title and f', {title}'}.")
@@ -169,9 +169,9 @@ def comparison(
     figure = new_figure(PAGE, 2.5)
     left, middle, right = axes = figure.subplots(1, 3)
     said = "" if threshold is None else f" ({CLASSES[int(score > threshold)]})"
-    _show(left, rgb(query), "test image")
-    _show(middle, rgb(reconstruction), "similar image")
-    _show(right, overlay_image(query, residual_map, **options), f"anomalies, score {score:.4g}{said}", mask)
+    show(left, rgb(query), "test image")
+    show(middle, rgb(reconstruction), "similar image")
+    show(right, overlay_image(query, residual_map, **options), f"anomalies, score {score:.4g}{said}", mask)
     _colour_bar(axes, **options)
     return described(
         figure, f"A test image, the most similar image G(z), and the anomaly map; score {score:.4g}{said}."

@@ -69,11 +69,10 @@ def plain(text) -> str:
     return printable(str(text)).replace("$", r"\$")
 
 
-def axes_or_new(ax: "Axes | None", width: float = 4.6, height: float = 3.4) -> "Axes":
-    """Return `ax`, or where it is None the axes of a new figure."""
-    if ax is None:
-        ax = new_figure(width, height).add_subplot()
-        ax.spines[["top", "right"]].set_visible(False)
+def new_axes(width: float = 4.6, height: float = 3.4) -> "Axes":
+    """Make the axes of a new figure, in inches."""
+    ax = new_figure(width, height).add_subplot()
+    ax.spines[["top", "right"]].set_visible(False)
     return ax
 
 
