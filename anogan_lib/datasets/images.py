@@ -41,8 +41,8 @@ def to_uint8(array: np.ndarray) -> np.ndarray:
 
 
 def resize_all(images: np.ndarray, size: tuple[int, int], filter=Image.Resampling.BICUBIC) -> np.ndarray:
-    """Resize uint8 images (N, h, w) to (N, H, W), antialiased."""
-    if images.shape[1:] == size:
+    """Resize uint8 images (N, h, w) or (N, h, w, 3) to (N, H, W) or (N, H, W, 3), antialiased."""
+    if images.shape[1:3] == size:
         return images
     return np.stack([Image.fromarray(x).resize((size[1], size[0]), filter) for x in images])
 

@@ -134,13 +134,6 @@ def check_same(what: str, images, values) -> None:
         raise ValueError(f"The {what} must be that of these {len(images)} images. Received: one of {len(values)}.")
 
 
-def check_inside(name: str, value, most: float, least: float = 0):
-    """Return a number or several. Raises ValueError unless all lie from `least` to `most`."""
-    if not all(least <= each <= most for each in np.atleast_1d(value)):
-        raise ValueError(f"{name} is {number(least)} to {number(most)}. Received: {value}.")
-    return value
-
-
 def image_names(split: Split, kinds=None) -> list[str]:
     """Name each image: its own name, or "image 3", and its kind in brackets where the name does not hold it.
 

@@ -4,14 +4,16 @@ import itertools
 
 import numpy as np
 import traitlets as tr
+from PIL import Image
 
 from anogan_lib import pictures
-from anogan_lib.checks import one_of
+from anogan_lib.checks import one_of, whole
 from anogan_lib.datasets.base import labelled
+from anogan_lib.datasets.images import resize_all
 from anogan_lib.evaluation import metrics
 from anogan_lib.paper.score import check_lam
-from anogan_lib.widgets.base import View, check_inside, check_same, image_names, number, script
-from anogan_lib.widgets.sheets import sheet, shrunk
+from anogan_lib.widgets.base import View, check_same, image_names, number, script
+from anogan_lib.widgets.sheets import sheet
 
 LAMS = np.round(np.linspace(0, 1, 101), 2)
 RATES = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
@@ -91,11 +93,12 @@ class LambdaExplorer(View):
             "bins": BINS,
         }
         self._rows = self._compute(about)
-        tiles = shrunk(np.stack([pictures.rgb(image) for image in self.images]), THUMBNAIL)
+        size, tiles = split.image_shape[:2], np.stack([pictures.rgb(image) for image in self.images])
+        small = tuple(max(1, round(side * min(1, THUMBNAIL / max(size)))) for side in size)
         super().__init__(
             about=about,
             tables={name: rows.tobytes() for name, rows in self._rows.items()},
-            thumbnails=sheet(tiles, quality=80),
+            thumbnails=sheet(resize_all(tiles, small, Image.Resampling.BOX), quality=80),
             lam=round(detector.lam, 2),
             score=detector.score if detector.score in scores else scores[0],
             false_alarm_rate=min(rates, key=lambda rate: abs(rate - detector.false_alarm_rate)),
@@ -134,7 +137,7 @@ class LambdaExplorer(View):
         if name == "lam":
             return round(check_lam(value), 2)
         if name == "selected":
-            return check_inside(name, value, len(self.labels) - 1)
+            return whole(name, value, 0, len(self.labels) - 1)
         if name == "stepper":
             if value is not None:
                 check_same(name, self.images, value.images)

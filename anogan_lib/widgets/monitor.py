@@ -13,7 +13,6 @@ from anogan_lib.checks import whole
 from anogan_lib.datasets.base import as_split
 from anogan_lib.datasets.images import to_uint8
 from anogan_lib.paper import prior
-from anogan_lib.training.checkpoints import History
 from anogan_lib.training.progress import ENOUGH_STEPS, FIGURES, advice, empty_history
 from anogan_lib.widgets.base import View, number, script
 from anogan_lib.widgets.sheets import sheet
@@ -23,7 +22,6 @@ SHARE = 0.03  # of the training time that watching may take
 ROWS = 400  # of the curve at most, an even number; then each two become one
 LOOKS = 40  # that an exported page plays at most
 SAMPLES, JUDGED = 8, 32  # samples shown; images of each kind that D is asked about
-DEAF = "While the cell waits, Stop is not heard: interrupt the kernel, or write `await monitor` there."
 
 
 class TrainingMonitor(View):
@@ -32,12 +30,7 @@ class TrainingMonitor(View):
     >>> monitor = TrainingMonitor(gan, data.train, held_back=data.validation, epochs=24)
     >>> monitor                    # its button starts the training, and stops it after the present step
     >>> monitor.start()            # or from Python; the next cells run meanwhile
-    >>> history = await monitor    # in a notebook: wait until it is done; meanwhile the buttons are heard
-    >>> history = monitor.wait()   # in a script; in a notebook the buttons would wait as well
-
-    Without a thread, as a callback, with all options of `DCGAN.train`:
-
-    >>> gan.train(data.train, epochs=24, checkpoint_dir="runs/nuts", on_step=monitor.on_step)
+    >>> history = await monitor    # wait until it is done; meanwhile the buttons are heard
 
     Traits are set, and observers called, in the thread that trains.
 
@@ -50,7 +43,7 @@ class TrainingMonitor(View):
         batch_size, on_epoch: as in `DCGAN.train`.
 
     Attributes:
-        running: whether a training that `start` began is under way; False as a callback, which sees no training end.
+        running: whether a training is under way.
         steps_done, steps_in_all: steps seen by this monitor, and steps planned.
         seconds_an_epoch, seconds_left: estimated from the steps since the last look.
         curve: rows of step, D's loss, G's loss (means since the row before), and the shares of training images, samples
@@ -90,7 +83,7 @@ class TrainingMonitor(View):
         self._look_at = look
         self.history = empty_history()
         self.cost, self._error, self._halt = 0.0, None, threading.Event()
-        self._steps, self._logs, self._spent, self._began = 0, [], 0.0, None  # `_began`: when the clock was started
+        self._steps, self._logs, self._spent, self._began = 0, [], 0.0, None  # `_began`: when the clock started
         self._over = None  # the event that the thread has ended
         self._looks: list[dict] = []  # what some of the looks have shown
         self._drawn = look()[0].numpy()  # (8, H, W, C) in [-1, 1]
@@ -115,44 +108,30 @@ class TrainingMonitor(View):
         """End the training after the present step; the weights stay as they are."""
         self._halt.set()
 
-    def wait(self) -> History:
-        """Wait until the training ends and return its history. An interrupt (Ctrl-C) ends it after the present step.
-
-        For scripts: while this blocks a notebook's kernel no button is heard, as the view then says.
+    def __await__(self):
+        """Wait until the training ends, and return its history; an interrupt ends it after the present step.
 
         Raises:
             ValueError: nothing was started, or the training failed, as `DCGAN.train` says it.
         """
         if self._over is None:
-            raise ValueError("There is nothing to wait for: monitor.start() comes before monitor.wait().")
-        with self._lock:
-            if not self._over.is_set():
-                self.problem = DEAF
-        try:
-            self._over.wait()
-        except KeyboardInterrupt:  # not `join`: in Python 3.11 an interrupted thread then counts as ended
-            self.stop()
-            self._over.wait()
-        if self._error:
-            raise self._error
-        return self.history
-
-    def __await__(self):
-        """Wait as `wait` does, while the kernel goes on hearing the browser."""
-        while self._over and not self._over.is_set():
+            raise ValueError("There is nothing to wait for: monitor.start() comes before await monitor.")
+        while not self._over.is_set():
             try:
                 yield from asyncio.sleep(0.1).__await__()
             except asyncio.CancelledError:  # the kernel was interrupted
                 self.stop()
-        return self.wait()
+        if self._error:
+            raise self._error
+        return self.history
 
     def _train(self, epochs: int, over: threading.Event) -> None:
         """Train in the thread; whatever ends the training, `running` ends with it."""
         try:
-            found = self.gan.train(self.images, epochs, on_step=self.on_step, verbose=False, **self.options)
+            found = self.gan.train(self.images, epochs, on_step=self._on_step, verbose=False, **self.options)
             for name, values in found.items():
                 self.history[name] += values
-        except Exception as error:  # reported in the browser, and raised by `wait`
+        except Exception as error:  # reported in the browser, and raised where it is awaited
             self._error = error
         finally:
             with self._lock:
@@ -160,31 +139,21 @@ class TrainingMonitor(View):
                 self.steps_done, self.running = self._steps, False
                 over.set()
 
-    def on_step(self, gan, logs) -> bool:
-        """Count a step and look at the training now and then; returns True if the training is to end.
-
-        For `gan.train(..., on_step=monitor.on_step)`.
-        """
-        if self._steps >= self.steps_in_all:  # as a callback, of one more training
-            self.steps_in_all += self.epochs * self.steps_an_epoch
+    def _on_step(self, gan, logs) -> bool:
+        """Count a step and look at the training now and then; returns True if the training is to end."""
         now = time.perf_counter()
         self._steps += 1
         self._logs.append(logs)
         if self._began is None:  # the clock leaves out the first step, in which TensorFlow builds its graph
             self._began = self._looked = now
             self._looked_at = self._steps
-        last = self._steps >= self.steps_in_all
         due = now - self._looked > EVERY and self._spent < SHARE * (now - self._began)
-        if due or last or self._halt.is_set():
+        if due or self._halt.is_set() or self._steps >= self.steps_in_all:
             self._look(now)
             self._looked, self._looked_at = time.perf_counter(), self._steps
             self._spent += self._looked - now
             self.cost = self._spent / (self._looked - self._began)
-        stopped = self._halt.is_set()
-        if stopped or last:
-            self._halt.clear()
-            self._began, self._spent = None, 0.0
-        return stopped
+        return self._halt.is_set()
 
     def _look(self, now: float) -> None:
         """Take samples, D's verdicts, the losses since the last look, and the time."""
@@ -253,7 +222,5 @@ class TrainingMonitor(View):
         axes["b"].set(ylabel="share that D calls real", xlabel="step", ylim=(-0.03, 1.03))
         for where, columns in (("a", 2), ("b", 3)):  # above the curves, which wander everywhere
             axes[where].legend(frameon=False, ncols=columns, loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=9)
-        axes["s"].imshow(np.hstack([pictures.rgb(image) for image in self._drawn]), interpolation="nearest")
-        axes["s"].set_title("samples from the same z")
-        axes["s"].set_axis_off()
+        pictures.show(axes["s"], np.hstack([pictures.rgb(image) for image in self._drawn]), "samples from the same z")
         return pictures.described(figure, self._describe())

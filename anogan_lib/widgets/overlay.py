@@ -2,12 +2,14 @@
 
 import numpy as np
 import traitlets as tr
+from PIL import Image
 
 from anogan_lib import pictures
-from anogan_lib.datasets.images import from_uint8
+from anogan_lib.checks import whole
+from anogan_lib.datasets.images import from_uint8, resize_all
 from anogan_lib.evaluation.calibration import Prediction
-from anogan_lib.widgets.base import View, check_inside, check_same, checked, image_names, map_scale, number, script
-from anogan_lib.widgets.sheets import border, sheet, shrunk
+from anogan_lib.widgets.base import View, check_same, checked, image_names, map_scale, number, script
+from anogan_lib.widgets.sheets import border, sheet
 
 COLOUR_MAPS = ("viridis", "magma", "cividis", "gray", "jet")  # jet last: its bright bands draw edges where are none
 BUDGET = 4_500_000  # bytes of pictures; above it they are sent coarser
@@ -99,7 +101,7 @@ class ResidualOverlay(View):
     def _inside(self, proposal):
         name, value = proposal.trait.name, proposal.value
         if name == "index":
-            return check_inside(name, value, len(self.images) - 1)
+            return whole(name, value, 0, len(self.images) - 1)
         high, wide = self._shown["maps"].shape[1:]
         if value and not (len(value) == 2 and 0 <= value[0] < wide and 0 <= value[1] < high):
             raise ValueError(f"pixel is [x, y] with x below {wide} and y below {high}. Received: {value}.")
@@ -147,7 +149,8 @@ def _fit(images, similar, levels, masks) -> tuple[dict, dict]:
     if masks is not None:
         tiles["masks"] = masks.astype(np.uint8) * 255
     for quality, times in COARSENESS:
-        shown = {name: shrunk(each, max(images.shape[1:3]) // times) for name, each in tiles.items()}
+        size = tuple(max(1, side // times) for side in images.shape[1:3])
+        shown = {name: resize_all(each, size, Image.Resampling.BOX) for name, each in tiles.items()}
         qualities = {"images": quality, "similar": quality}  # maps and masks stay exact
         sheets = {name: sheet(each, quality=qualities.get(name)) for name, each in shown.items()}
         if sum(len(each["data"]) for each in sheets.values()) <= BUDGET:

@@ -33,16 +33,6 @@ def sheet(tiles: np.ndarray, columns: int | None = None, quality: int | None = N
     return {"data": file.getvalue(), "type": f"image/{kind}"} | shape
 
 
-def shrunk(tiles: np.ndarray, most: int) -> np.ndarray:
-    """Shrink pictures (N, H, W) or (N, H, W, 3) uint8 to sides of at most `most` pixels, each the mean of its area."""
-    from PIL import Image
-
-    images = [Image.fromarray(tile) for tile in tiles]
-    for image in images:
-        image.thumbnail((most, most), Image.Resampling.BOX, reducing_gap=None)
-    return np.stack([np.asarray(image) for image in images])
-
-
 def border(mask: np.ndarray) -> np.ndarray:
     """Return the border of a mask (H, W) as segments x, y, x, y in pixels from the image's corner, (K, 4)."""
     return regions.outline(mask).reshape(-1, 4) + 0.5

@@ -9,7 +9,7 @@ import traitlets as tr
 from anogan_lib import pictures
 from anogan_lib.checks import whole
 from anogan_lib.datasets.base import Split
-from anogan_lib.widgets.base import View, check_inside, checked, image_names, map_scale, number, script
+from anogan_lib.widgets.base import View, checked, image_names, map_scale, number, script
 from anogan_lib.widgets.sheets import sheet
 
 AHEAD = 4  # images that are searched before anyone asks; where there are more, only the one shown is
@@ -161,9 +161,9 @@ class InversionStepper(View):
     def _inside(self, proposal):
         name, value = proposal.trait.name, proposal.value
         if name == "index":
-            return check_inside(name, value, len(self.images) - 1)
+            return whole(name, value, 0, len(self.images) - 1)
         if name == "restart":
-            return check_inside(name, value, self.settings["restarts"] - 1)
+            return whole(name, value, 0, self.settings["restarts"] - 1)
         run = next(iter(self.runs.values()))  # an image that is yet to be searched will have as many steps
         return int(np.clip(value, 0, len(run["steps"]) - 1))
 
@@ -205,9 +205,8 @@ class InversionStepper(View):
         figure = pictures.new_figure(1.3 * len(tiles), 3.6)
         above, below = figure.subfigures(2, 1, height_ratios=(4, 5))
         for axes, tile, title in zip(above.subplots(1, len(tiles)), tiles, titles, strict=True):
-            axes.imshow(tile, interpolation="nearest")
+            pictures.show(axes, tile)
             axes.set_title(title, fontsize="small")
-            axes.set_axis_off()
         for axes, name in zip(below.subplots(1, 2), LOSSES, strict=True):
             for restart, line in enumerate(run[name]):
                 look = {"alpha": 1.0 if restart == self.restart else 0.4, "color": pictures.COLOURS[name]}

@@ -5,12 +5,12 @@ import tensorflow as tf
 import traitlets as tr
 
 from anogan_lib import pictures
-from anogan_lib.checks import whole
+from anogan_lib.checks import number, whole
 from anogan_lib.datasets.base import Split
 from anogan_lib.datasets.images import to_uint8
 from anogan_lib.paper.dcgan import DCGAN
 from anogan_lib.paper.prior import draw, onto_prior
-from anogan_lib.widgets.base import View, check_inside, checked, image_names, script
+from anogan_lib.widgets.base import View, checked, image_names, script
 from anogan_lib.widgets.sheets import sheet
 
 REACH = 3.0  # how far a direction's slider goes either way, in spreads of z
@@ -73,7 +73,6 @@ class LatentWalk(View):
         images: (N, H, W, C) in [-1, 1], N at least 2, or a split; the directions are the principal components of their
             z. None: z is drawn from the prior, and the directions are those along which G(z) changes most.
         directions: the most that are taken.
-        seed: of the samples drawn.
 
     Attributes:
         position: how far along each direction, in spreads of z, -3 to 3.
@@ -100,7 +99,7 @@ class LatentWalk(View):
     around = tr.Dict().tag(sync=True)
     ahead = tr.Dict().tag(sync=True)  # G(z) for every position of one slider, the others as they are
 
-    def __init__(self, detector_or_gan, images=None, directions: int = 6, seed: int = 0):
+    def __init__(self, detector_or_gan, images=None, directions: int = 6):
         alone = isinstance(detector_or_gan, DCGAN)
         self.gan = detector_or_gan if alone else detector_or_gan.gan
         directions = min(whole("directions", directions, 1), self.gan.latent_dim)
@@ -109,7 +108,7 @@ class LatentWalk(View):
         generator = self.gan.averaged if alone else detector_or_gan.generator
         self._generator = tf.function(lambda z: generator(z, training=False), reduce_retracing=True)
         if images is None:
-            z = draw(DRAWN, self.gan.latent_dim, self.gan.prior, (seed, 2)).numpy()
+            z = draw(DRAWN, self.gan.latent_dim, self.gan.prior, (0, 2)).numpy()
             found = visible_directions(z, self._draw(z), directions)
             self.ends_z, names = z[:ENDS], [f"sample {i}" for i in range(ENDS)]
             self._ends = to_uint8(self._draw(self.ends_z))  # (N, H, W, C) uint8
@@ -122,7 +121,7 @@ class LatentWalk(View):
             found = principal_directions(self.ends_z, min(directions, len(split) - 1))
             self._ends = to_uint8(split.images)
         self.directions, self.spreads, shares = found  # (count, L), (count,), (count,)
-        self._noise = draw(AROUND, self.gan.latent_dim, self.gan.prior, (seed, 3)).numpy()
+        self._noise = draw(AROUND, self.gan.latent_dim, self.gan.prior, (0, 3)).numpy()
         super().__init__(
             position=[0.0] * len(self.directions),
             names=names,
@@ -136,10 +135,10 @@ class LatentWalk(View):
     def _inside(self, proposal):
         name, value = proposal.trait.name, proposal.value
         if name == "between":
-            return check_inside(name, value, len(self.ends_z) - 1)
+            return tuple(whole(name, each, 0, len(self.ends_z) - 1) for each in value)
         if len(value) != len(self.directions):
             raise ValueError(f"position holds {len(self.directions)} numbers, one a direction. Received: {value}.")
-        return check_inside(name, value, REACH, -REACH)
+        return [number(name, each, -REACH, REACH) for each in value]
 
     # ---- where we are
 

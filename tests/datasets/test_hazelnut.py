@@ -78,7 +78,7 @@ def test_shipped_set_has_the_proportions_of_mvtec(shipped, good):
 
 
 def test_shipped_files_are_what_the_renderer_gives():
-    plan = hazelnut.dataset_plan()
+    plan = hazelnut.renderer().dataset_plan()
     assert len(plan) == len({seed for *_, seed in plan}) == 501
     for split, kind, name, seed in [*plan[:391:40], *plan[391:431:10], *plan[431::6]]:
         image, mask = hazelnut.render(seed, 64, kind)
@@ -112,7 +112,7 @@ def test_shipped_set_is_not_easy(shipped, good):
 
 
 def test_defects_are_of_the_wanted_size_on_the_nut_and_visible(shipped):
-    plan = {f"{split}/{kind}/{name}": (kind, seed) for split, kind, name, seed in hazelnut.dataset_plan()}
+    plan = {f"{split}/{kind}/{name}": (kind, seed) for split, kind, name, seed in hazelnut.renderer().dataset_plan()}
     areas = []
     for i in np.flatnonzero(shipped.test.labels):
         kind, seed = plan[shipped.test.names[i]]

@@ -127,8 +127,12 @@ def test_a_walk_of_a_dcgan_alone(masked_detector):
 
 
 def test_a_walk_refuses_what_it_cannot_do(walker, masked_detector, masked_data):
-    wrong = {"position holds 3": [1.0], "position is -3 to 3": [9.0, 0, 0], "between is 0 to 11": (0, 12), "'mix'": 1.5}
-    for sentence, value in wrong.items():
+    wrong = {
+        "position holds 3": [1.0],
+        "position is .* from -3 to 3": [9.0, 0, 0],
+        "between is .* from 0 to 11": (0, 12),
+    }
+    for sentence, value in (wrong | {"'mix'": 1.5}).items():
         with pytest.raises((ValueError, TraitError), match=sentence):
             setattr(walker, re.search(r"\w+", sentence)[0], value)
     with pytest.raises(ValueError, match="LatentWalk\\(detector, images\\)"):
@@ -225,6 +229,15 @@ def small(**settings):
     return DCGAN(**{"image_shape": (16, 16, 3), "latent_dim": 4, "width": 4, "seed": 3} | settings)
 
 
+def waited(view):
+    """The history of a training, started here and waited for as a notebook does."""
+
+    async def ended():
+        return await view.start()
+
+    return asyncio.run(ended())
+
+
 @pytest.fixture
 def often(monkeypatch):
     """Looks after every step but the first, from which on the clock runs, whatever they cost."""
@@ -236,7 +249,7 @@ def test_a_watched_training_is_the_training_itself(masked_data, often):
     gan, alone = small(), small()
     view = TrainingMonitor(gan, masked_data.train, masked_data.validation, epochs=2, batch_size=16)
     assert not view.running and "2 epochs of 2 steps" in view.caption
-    history = view.start().wait()
+    history = waited(view)
     plain = alone.train(masked_data.train, epochs=2, batch_size=16, verbose=False)
     np.testing.assert_allclose(history.d_loss, plain.d_loss, rtol=1e-4)
     np.testing.assert_allclose(gan.sample(8), alone.sample(8), atol=1e-4)
@@ -257,14 +270,14 @@ def test_stopped_in_the_middle_of_an_epoch_and_gone_on_with_the_weights(masked_d
     counting = {"on_epoch": lambda gan, logs: whole.append(int(gan.epochs_done))}
     view = TrainingMonitor(gan, masked_data.train, epochs=3, batch_size=8, **counting)  # 4 steps an epoch
     view.observe(lambda change: change["new"][-1][0] == 6 and view.stop(), "curve")
-    history = view.start().wait()
+    history = waited(view)
     assert int(gan.steps_done) == view.steps_done == 6 and len(history.d_loss) == 1
     assert not view.running and "Stopped after step 6 of 12; the weights are kept" in view.caption
     learned = gan.sample(4)
-    assert len(view.start().wait().d_loss) == 3
+    assert len(waited(view).d_loss) == 3
     assert int(gan.steps_done) == view.steps_done == view.steps_in_all == 14 and whole == [1, 2, 3]
     assert not np.allclose(gan.sample(4), learned)
-    assert view.start() is view and len(view.wait().d_loss) == 6  # and further
+    assert len(waited(view).d_loss) == 6  # and further
 
 
 def test_waiting_leaves_the_loop_free(masked_data):
@@ -286,38 +299,19 @@ def test_waiting_leaves_the_loop_free(masked_data):
     assert asyncio.run(stopped_from_the_loop()) is view.history and not view.running
     before = view.steps_done
     assert asyncio.run(cancelled()) is view.history and not view.running
-
-    async def deaf():
-        problems = []
-        view.observe(lambda change: problems.append(change["new"]), "problem")
-        threading.Timer(1, view.stop).start()
-        view.start().wait()  # blocks the loop: no button could be heard
-        return problems
-
-    problems = asyncio.run(deaf())
-    assert "await monitor" in problems[0] and view.problem == problems[-1] == ""
     assert view.steps_in_all > view.steps_done > before > 0
 
 
 def test_an_interrupt_ends_the_training_after_the_present_step(masked_data):
-    view = TrainingMonitor(small(), masked_data.train, epochs=100_000, batch_size=16).start()
+    view = TrainingMonitor(small(), masked_data.train, epochs=100_000, batch_size=16)
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may ignore it
     try:
         threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
-        assert view.wait() is view.history and not view.running
+        with contextlib.suppress(KeyboardInterrupt):  # raised by asyncio.run, once the training has ended
+            waited(view)
     finally:
         signal.signal(signal.SIGINT, handler)
-    assert view.steps_in_all > view.steps_done > 0
-
-
-def test_as_a_callback_it_needs_no_thread(masked_data, often):
-    gan = small()
-    view = TrainingMonitor(gan, masked_data.train, epochs=4, batch_size=16)
-    gan.train(masked_data.train, epochs=4, batch_size=16, on_step=view.on_step, verbose=False)
-    assert view.steps_done == 8 and not view.running and len(view.curve[0]) == 5
-    view.observe(lambda _: view.stop(), "curve")
-    gan.train(masked_data.train, epochs=4, batch_size=16, on_step=view.on_step, verbose=False)
-    assert int(gan.steps_done) == view.steps_done == 10 and not view.running
+    assert view.steps_in_all > view.steps_done > 0 and not view.running
 
 
 class TrainingBrokeOff(Exception):
@@ -328,29 +322,14 @@ def broken_off(*_):
     raise TrainingBrokeOff
 
 
-@pytest.mark.parametrize("ending", [{"epochs": 2}, {"on_epoch": lambda gan, logs: True}, {"on_epoch": broken_off}])
-def test_a_callback_never_stays_running(masked_data, often, ending):
-    """A training that is shorter than the monitor's epochs, that `on_epoch` stops, or that fails."""
-    gan = small()
-    view = TrainingMonitor(gan, masked_data.train, epochs=9, batch_size=16)
-    with contextlib.suppress(TrainingBrokeOff):
-        options = {"epochs": 9, "batch_size": 16, "on_step": view.on_step, "verbose": False} | ending
-        gan.train(masked_data.train, **options)
-    assert 0 < view.steps_done < 18 and not view.running
-    assert f"Step {view.steps_done} of 18" in view.caption and "seconds left" not in view.caption
-    before = view.steps_done
-    assert len(view.start().wait().d_loss) == 9 and not view.running
-    assert view.steps_done == view.steps_in_all == before + 18
-
-
 @pytest.mark.parametrize("stop", [lambda gan, logs: True, broken_off])
 def test_a_thread_that_ends_early_is_not_running(masked_data, often, stop):
     view = TrainingMonitor(small(), masked_data.train, epochs=9, batch_size=16, on_epoch=stop)
     with contextlib.suppress(TrainingBrokeOff):
-        view.start().wait()
+        waited(view)
     assert not view.running and view.steps_done == 2 and "Stopped after step 2 of 18" in view.caption
     with contextlib.suppress(TrainingBrokeOff):
-        view.start().wait()
+        waited(view)
     assert view.steps_done == 4
 
 
@@ -379,7 +358,7 @@ def test_watching_takes_less_than_a_twentieth_of_the_time(masked_data, monkeypat
     view.observe(lambda _: setattr(clock, "now", clock.now + 0.7), "curve")  # while it looks
     for _ in range(20_000):
         clock.now += 0.01
-        view.on_step(view.gan, dict.fromkeys(FIGURES, 1.0))
+        view._on_step(view.gan, dict.fromkeys(FIGURES, 1.0))
     looks = len(view.curve)
     assert view.cost < 0.05 and looks == pytest.approx(0.03 * clock.now / 0.7, abs=1.5)
     assert view.cost == pytest.approx(0.7 * looks / clock.now, rel=0.01)  # the last look is at the last step
@@ -398,11 +377,11 @@ def test_a_training_that_goes_wrong_says_so_in_the_caption(figures, said, masked
     logs = {"d_loss": 1.0, "g_loss": 1.0, "d_real": 0.7, "d_fake": 0.3, "diversity": 0.9} | figures
     view.gan.steps_done.assign(499)
     for _ in range(2):  # the clock begins with the first step
-        view.on_step(view.gan, logs)
+        view._on_step(view.gan, logs)
     assert f"diversity {logs['diversity']:.2f}." in view.caption
     assert "repeats itself" not in view.caption and "has won" not in view.caption, "too early to tell"
     view.gan.steps_done.assign(500)
-    view.on_step(view.gan, logs)
+    view._on_step(view.gan, logs)
     if said:
         assert said in view.caption
     else:
@@ -412,7 +391,7 @@ def test_a_training_that_goes_wrong_says_so_in_the_caption(figures, said, masked
 def test_long_trainings_send_short_curves(masked_data, often, monkeypatch):
     monkeypatch.setattr(monitor, "ROWS", 10)
     view = TrainingMonitor(small(), masked_data.train, epochs=13, batch_size=16)
-    view.start().wait()
+    waited(view)
     steps = np.array(view.curve)[:, 0]
     assert len(steps) <= 10 and np.all(np.diff(steps) > 0) and steps[-1] > 24
 
@@ -422,10 +401,10 @@ def test_a_failed_training_is_reported_where_it_is_waited_for(masked_data):
     gan.generator.set_weights([np.full_like(weights, np.nan) for weights in gan.generator.get_weights()])
     view = TrainingMonitor(gan, masked_data.train, epochs=9, batch_size=16)
     with pytest.raises(ValueError, match="diverged"):
-        view.start().wait()
+        waited(view)
     assert "diverged" in view.problem and not view.running
     with pytest.raises(ValueError, match=r"monitor\.start\(\)"):
-        TrainingMonitor(small(), masked_data.train).wait()
+        next(TrainingMonitor(small(), masked_data.train).__await__())
     with pytest.raises(ValueError, match=r"epochs is .* at least 1"):
         TrainingMonitor(small(), masked_data.train, epochs=0)
 
@@ -436,7 +415,7 @@ def test_a_failed_training_is_reported_where_it_is_waited_for(masked_data):
 def test_each_is_a_picture_and_a_short_repr_where_no_widget_can_be_drawn(walker, painter, masked_data, often):
     training = TrainingMonitor(small(), masked_data.train, masked_data.validation, epochs=1, batch_size=16)
     before = training._repr_mimebundle_()[0]["image/png"]
-    training.start().wait()
+    waited(training)
     shown = {walker: "3 directions, 12 images", painter: "16x16 pixels", training: "1 epochs of 2 steps"}
     for view, about in shown.items():
         bundle, _ = view._repr_mimebundle_()
