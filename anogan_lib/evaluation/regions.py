@@ -1,30 +1,14 @@
 """Find where the anomaly is: connected regions of an anomaly map above a pixel threshold, and their outlines."""
 
 import math
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from anogan_lib.checks import number, whole
 
 
-@dataclass(frozen=True)
-class Region:
-    """A region is one connected part of a map that lies above the threshold."""
-
-    box: tuple[int, int, int, int]  # (top, left, bottom, right) in pixels, as in map[top:bottom, left:right]
-    area: int  # in pixels
-    peak: float  # the highest value of the map in it
-    mask: np.ndarray = field(repr=False)  # (H, W) bool, True in it
-
-    @property
-    def outline(self) -> np.ndarray:
-        """Return its border, (K, 2, 2); see the function `outline`."""
-        return outline(self.mask)
-
-
-def regions(map: np.ndarray, threshold: float, least_pixels: int = 1) -> list[Region]:
-    """Find the regions of a map above a threshold, the highest peak first.
+def regions(map: np.ndarray, threshold: float, least_pixels: int = 1) -> list[np.ndarray]:
+    """Find the connected regions of a map above a threshold: a mask for each, (H, W) bool, True in it.
 
     With `threshold=detector.pixel_threshold`, at most the share of new normal images that was asked for shows any
     region; a larger `least_pixels` only lowers that share.
@@ -34,20 +18,16 @@ def regions(map: np.ndarray, threshold: float, least_pixels: int = 1) -> list[Re
         threshold: a pixel is part of a region when its value > threshold; in the unit of the map.
         least_pixels: smaller regions are left out. Pixels that touch at a corner are of one region.
     """
-    from scipy.ndimage import find_objects, label
+    from scipy.ndimage import label
 
     map = np.asarray(map)
     if map.ndim != 2:
         raise ValueError(f"regions takes one map (H, W): regions(prediction.maps[i], ...). Received: {map.shape}.")
     whole("least_pixels", least_pixels, 1)
     threshold = number("threshold", threshold, -math.inf)
-    numbers, _ = label(map > threshold, structure=np.ones((3, 3)))  # (H, W): 0 outside, 1, 2, ...
-    found = []
-    for i, (rows, columns) in enumerate(find_objects(numbers), start=1):
-        mask = numbers == i
-        box = (rows.start, columns.start, rows.stop, columns.stop)
-        found.append(Region(box, int(mask.sum()), float(map[mask].max()), mask))
-    return sorted((each for each in found if each.area >= least_pixels), key=lambda each: -each.peak)
+    numbers, count = label(map > threshold, structure=np.ones((3, 3)))  # (H, W): 0 outside, 1, 2, ...
+    found = [numbers == i for i in range(1, count + 1)]
+    return [mask for mask in found if mask.sum() >= least_pixels]
 
 
 def outline(mask: np.ndarray) -> np.ndarray:

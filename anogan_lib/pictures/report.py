@@ -131,7 +131,7 @@ def _tile(e: Evaluation, i: int, one: Split, map, similar, vmax: float, pixel_th
     truth = CLASSES[e.labels[i]] if e.kinds is None else str(e.kinds[i])
     score, said = f"{e.scores[i]:.4g}", CLASSES[int(e.verdicts[i])]
     found = [] if pixel_threshold is None else regions(map, pixel_threshold, LEAST_PIXELS)
-    outlines = [("found", _path(each.outline)) for each in found]
+    outlines = [("found", _path(outline(each))) for each in found]
     if one.masks is not None and one.masks[0].any():
         outlines.append(("mask", _path(outline(one.masks[0]))))
     about = f"{name} ({truth}), score {score}, said to be {said}"

@@ -174,10 +174,8 @@ export default view((v) => {
       const column = Math.floor(event.offsetX / (size + 4)), rank = Math.floor(event.offsetY / (size + 6)) * columns + column;
       if (column >= columns || rank >= count) return;
       v.set("selected", now.ranking[rank]);
-      open();
     },
   });
-  const open = () => v.live && model.get("linked") && v.ask("open_selected");
 
   // ---- searched again with this lambda
   const scatter = v.canvas((wide) => Math.min(wide, 300), (c, wide, high, t) => {
@@ -214,8 +212,6 @@ export default view((v) => {
   const rank = v.range("selected", "Image, by rank", {
     min: 1, max: count, place: rankOf, trait: (n) => now.ranking[n - 1], text: (i) => `${rankOf(i)} of ${count}: ${about.kinds[i]}`,
   });
-  const opener = v.button("Open in the stepper", open);
-  const link = () => (opener.hidden = !v.live || !model.get("linked"));
   const caption = v.caption(["lam", "score", "false_alarm_rate", "selected"], describe);
   const follow = () => {
     look();
@@ -227,7 +223,6 @@ export default view((v) => {
   v.watch(["lam", "score", "false_alarm_rate"], follow);
   v.watch(["selected"], () => gallery.draw());
   v.watch(["searched"], report);
-  v.watch(["linked"], link);
   v.watch(["busy"], () => (button.disabled = model.get("busy")));
   for (const canvas of [spread, curves, kinds]) canvas.classList.add("anogan-grow");
   v.root.append(
@@ -241,11 +236,10 @@ export default view((v) => {
     v.row(spread, curves),
     v.row(kinds, confusion),
     gallery,
-    v.row(rank, opener),
+    v.row(rank),
     ...(v.live ? [v.row(button)] : []),
     result,
   );
   tally();
-  link();
   report();
 });

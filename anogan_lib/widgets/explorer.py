@@ -46,8 +46,8 @@ class LambdaExplorer(View):
         lam: lambda, 0 to 1 in steps of 0.01.
         score: the name of a score that can be computed from these losses, such as "paper" or "best".
         false_alarm_rate: one of RATES that the calibration images can promise.
-        selected: the index of the image chosen in the gallery.
-        stepper: an InversionStepper of the same images, in which a click on the gallery opens one.
+        selected: the index of the image chosen in the gallery; `ipywidgets.link((explorer, "selected"), (stepper,
+            "index"))` opens it in an InversionStepper of the same images.
         searched: what `search_again` returned: "lam", "own_lam", "score", "steps", "auroc", "auroc_reweighted", and
             for each image "scores" and "reweighted".
     """
@@ -56,14 +56,12 @@ class LambdaExplorer(View):
     _label = tr.Unicode("Lambda and threshold explorer").tag(sync=True)
     _sentence = tr.Unicode(SENTENCE).tag(sync=True)
     _follows = ("lam", "score", "false_alarm_rate", "selected")
-    _actions = ("search_again", "open_selected")
+    _actions = ("search_again",)
 
     lam = tr.Float(0.5).tag(sync=True)
     score = tr.Unicode("paper").tag(sync=True)
     false_alarm_rate = tr.Float(0.05).tag(sync=True)
     selected = tr.Int(0).tag(sync=True)
-    stepper = tr.Any()
-    linked = tr.Bool(False, help="whether there is a stepper").tag(sync=True)
     searched = tr.Dict().tag(sync=True)
     about = tr.Dict(help="names, labels and kinds; scores, lambdas and rates to choose from").tag(sync=True)
     tables = tr.Dict(help="for score x lambda (x rate): what the browser looks up").tag(sync=True)
@@ -131,17 +129,13 @@ class LambdaExplorer(View):
 
     # ---- the state
 
-    @tr.validate("lam", "score", "false_alarm_rate", "selected", "stepper")
+    @tr.validate("lam", "score", "false_alarm_rate", "selected")
     def _known(self, proposal):
         name, value = proposal.trait.name, proposal.value
         if name == "lam":
             return round(check_lam(value), 2)
         if name == "selected":
             return whole(name, value, 0, len(self.labels) - 1)
-        if name == "stepper":
-            if value is not None:
-                check_same(name, self.images, value.images)
-            return value
         choices = self.about["scores" if name == "score" else "rates"]
         return one_of(name, value if name == "score" else round(value, 9), choices)
 
@@ -179,16 +173,6 @@ class LambdaExplorer(View):
         return SENTENCE.format(**values, rank=self.ranking.tolist().index(i) + 1)
 
     # ---- what needs the kernel
-
-    @tr.observe("stepper")
-    def _link(self, change) -> None:
-        self.linked = change.new is not None
-
-    def open_selected(self) -> None:
-        """Show the selected image in the stepper."""
-        if self.stepper is None:
-            raise ValueError("There is no stepper yet: explorer.stepper = InversionStepper(detector, images).")
-        self.stepper.index = self.selected
 
     def search_again(self, steps: int = 20) -> dict:
         """Search all images with this lambda, and with the score's own, re-weighed to this one; return `searched`."""

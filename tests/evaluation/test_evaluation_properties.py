@@ -81,15 +81,10 @@ maps = hnp.arrays(float, st.tuples(st.integers(1, 9), st.integers(1, 9)), elemen
 @given(maps, st.integers(-1, 4), st.integers(1, 4))
 def test_regions_are_the_pixels_above_the_threshold_and_no_others(map, threshold, least):
     found = regions.regions(map, threshold)
-    covered = np.sum([each.mask for each in found], axis=0) if found else np.zeros(map.shape)
+    covered = np.sum(found, axis=0) if found else np.zeros(map.shape)
     assert np.array_equal(covered, map > threshold)  # each pixel once
-    assert [each.peak for each in found] == sorted((each.peak for each in found), reverse=True)
-    for each in found:
-        top, left, bottom, right = each.box
-        assert each.mask[top:bottom, left:right].sum() == each.mask.sum() == each.area
-        assert each.peak == map[each.mask].max()
-        _, counts = np.unique(each.outline.reshape(-1, 2), axis=0, return_counts=True)
+    for mask in found:
+        _, counts = np.unique(regions.outline(mask).reshape(-1, 2), axis=0, return_counts=True)
         assert (counts % 2 == 0).all()  # an outline is closed
-    large = regions.regions(map, threshold, least)
-    assert sorted(each.area for each in large) == sorted(each.area for each in found if each.area >= least)
+    assert len(regions.regions(map, threshold, least)) == sum(mask.sum() >= least for mask in found)
     assert len(regions.regions(map[:, ::-1].T, threshold)) == len(found)

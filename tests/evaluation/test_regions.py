@@ -24,14 +24,9 @@ def flood(mask: np.ndarray) -> list[set]:
 def test_regions_are_the_connected_parts_above_the_threshold(seed):
     map = np.random.default_rng(seed).random((17, 23))
     found, parts = regions(map, 0.8), flood(map > 0.8)
-    assert sorted(each.area for each in found) == sorted(areas := [len(part) for part in parts])
-    assert {frozenset(zip(*np.nonzero(each.mask), strict=True)) for each in found} == {frozenset(p) for p in parts}
-    for each in found:
-        rows, columns = np.nonzero(each.mask)
-        assert each.box == (rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
-        assert each.peak == map[each.mask].max() > 0.8
-    assert [each.peak for each in found] == sorted((each.peak for each in found), reverse=True)
-    assert len(regions(map, 0.8, least_pixels=3)) == sum(area >= 3 for area in areas)
+    assert {frozenset(zip(*np.nonzero(mask), strict=True)) for mask in found} == {frozenset(p) for p in parts}
+    assert len(found) == len(parts)
+    assert len(regions(map, 0.8, least_pixels=3)) == sum(len(part) >= 3 for part in parts)
 
 
 def test_the_outline_runs_between_true_and_false_pixels():
