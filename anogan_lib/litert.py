@@ -95,7 +95,7 @@ def read_card(path) -> dict:
         scores, groups = thresholds.check_scores(about["calibration_scores"]), about.get("calibration_groups")
         groups = groups and np.array([whole("a group", each, 0) for each in groups])
         about |= {"image_shape": shape, "calibration_scores": scores, "calibration_groups": groups}
-        thresholds.hierarchical_p_values(scores, scores[:1], groups)  # there are as many
+        thresholds.p_values(scores, scores[:1], groups)  # there are as many
         if not all(re.fullmatch("[a-z-]{1,40}", about[name]) for name in ("recipe", "score")):
             raise ValueError("its recipe or its score is not known")
         for name, most in (("lam", 1), ("map_scale", math.inf), ("steps", 0)):

@@ -99,7 +99,7 @@ def test_image_grid_shows_every_image_under_its_title(images):
 def test_no_name_is_too_odd(name, images, maps):
     figures = [pictures.image_grid(images[:2], [name] * 2), pictures.overlay(images[0], maps[0], vmax=1, title=name)]
     figures += [pictures.gallery(images[:2], maps[:2], [1.0, 2.0], kinds=[name] * 2)]
-    figures += [pictures.embedding(np.eye(2), [name] * 2, title=name)]
+    figures += [pictures.embedding(np.eye(2), [name] * 2)]
     for figure in figures:
         drawn(figure)
         assert figure.alt.isprintable()
