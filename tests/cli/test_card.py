@@ -3,14 +3,17 @@
 import json
 import shlex
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from anogan_lib import AnoGAN
-from anogan_lib.cli import main
+from anogan_lib.cli import commands, main
 from anogan_lib.fast import encoder
+
+WEIGHTS = Path(__file__).parents[2] / "weights"
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -98,6 +101,19 @@ def test_a_card_with_a_wrong_option_is_refused(made, tmp_path, capsys):
             main(["train", "--from-card", str(tmp_path / "card.json"), "--out", str(tmp_path / "out")])
         assert "error: argument --" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", sorted(file.parent.name for file in WEIGHTS.glob("*/card.json")))
+def test_a_ready_detector_can_be_made_again_from_its_card(name, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(commands, "train", asked.append)
+    card = json.loads((WEIGHTS / name / "card.json").read_text())
+    assert main(["train", "--from-card", str(WEIGHTS / name / "card.json"), "--out", str(tmp_path)]) == 0
+    assert main(shlex.split(card["command"])[1:]) == 0
+    again, first = map(vars, asked)
+    for option in ("data", "recipe", "flips", "seed", "false_alarm_rate", "normal", "groups"):
+        assert again[option] == first[option] == card.get(option), option
+    assert card["minutes"] > 0 and card["steps"] > 0 and again["epochs"] == card["epochs"]
 
 
 @pytest.mark.parametrize(
