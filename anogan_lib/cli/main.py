@@ -35,7 +35,10 @@ def main(argv: list[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no notes about this processor
     args = _parse(argv)
 
-    from anogan_lib.cli import commands, files
+    try:
+        from anogan_lib.cli import commands, files
+    except KeyboardInterrupt:  # nothing has been done
+        return 130
 
     def show_warning(message, category, *where) -> None:
         if category is UserWarning:  # those of the data sets; the other categories are for programmers
@@ -116,7 +119,7 @@ def _options_of(parser: argparse.ArgumentParser, path: str) -> list[str]:
             | {name: card.get(name) for name in LATER}
             | {"size": "x".join(map(str, card["image_shape"][:2]))}
         )
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
         parser.error(f"{path} is no card of anogan train, or one of an earlier version: {error}")
     given = {f"--{name.replace('_', '-')}": value for name, value in given.items() if value not in (None, False)}
     return [str(card["data"])] + [name if value is True else f"{name}={value}" for name, value in given.items()]

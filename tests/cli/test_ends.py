@@ -98,11 +98,26 @@ def test_a_word_that_is_empty_is_refused(words, capsys):
     assert end.value.code == 2 and "is empty" in capsys.readouterr().err
 
 
-def test_a_card_of_a_hundred_thousand_brackets_is_refused(tmp_path, capsys):
-    (tmp_path / "card.json").write_text("[" * 100_000)
+@pytest.mark.parametrize("card", ["[" * 100_000, "[]", "3", "null", '{"recipe": "best"}'])
+def test_a_card_that_is_none_is_refused(card, tmp_path, capsys):
+    (tmp_path / "card.json").write_text(card)
     with pytest.raises(SystemExit) as end:
         main(["train", "--from-card", str(tmp_path / "card.json"), "--out", str(tmp_path / "out")])
     assert end.value.code == 2 and "card.json is no card of anogan train" in capsys.readouterr().err
+
+
+def test_ctrl_c_at_the_very_beginning_is_no_trace(monkeypatch):
+    class Interrupted:
+        @staticmethod
+        def find_spec(name, *_):
+            if name == "anogan_lib.cli.commands":
+                raise KeyboardInterrupt
+
+    package = sys.modules["anogan_lib.cli"]
+    monkeypatch.delitem(sys.modules, "anogan_lib.cli.commands", raising=False)
+    monkeypatch.delattr(package, "commands", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupted, *sys.meta_path])
+    assert main(["data", "digits:8"]) == 130
 
 
 def test_a_service_without_standard_streams_scores(photos, tiny_detector, tmp_path, monkeypatch):
