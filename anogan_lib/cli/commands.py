@@ -36,7 +36,7 @@ def demo(args) -> None:
     from anogan_lib.cli.overlays import Pictures
     from anogan_lib.pictures import report
 
-    out = Path("results/demo")
+    files.try_to_write(out := Path("results/demo"), out)
     detector = AnoGAN.load(places.root() / "weights" / "hazelnut")
     data = datasets.load("hazelnut", size=detector.image_shape[:2])
     test = data.test
@@ -222,6 +222,7 @@ def evaluate(args) -> None:
 
 def export(args) -> None:
     """Write a detector as one graph, for machines without TensorFlow."""
+    files.try_to_write(args.out, os.path.dirname(os.path.realpath(args.out)))
     detector = _load_detector(args, None, args.false_alarm_rate)
 
     from anogan_lib.export import write  # TensorFlow has been imported by now, quietly

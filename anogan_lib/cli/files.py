@@ -133,7 +133,7 @@ def check_places(args, *paths) -> None:
     inputs = [args.detector, getattr(args, "groups", None) or "", *(Path(args.detector, name) for name in saving.FILES)]
     inputs, real = [[os.path.realpath(each) for each in some if each] for some in (inputs, paths)]
     if folder := getattr(args, "overlays", None):
-        _try_to_write(folder, folder)
+        try_to_write(folder, folder)
     for path in real:
         if os.path.islink(path):
             os.stat(path)  # raises
@@ -146,10 +146,11 @@ def check_places(args, *paths) -> None:
         if path in inputs:
             raise ValueError(f"{path} is to be read; name another file to be written.")
         if os.path.isfile(path) or not os.path.exists(path):
-            _try_to_write(path, os.path.dirname(path))
+            try_to_write(path, os.path.dirname(path))
 
 
-def _try_to_write(path: str, folder: str) -> None:
+def try_to_write(path, folder) -> None:
+    """Make a folder and try whether `path` can be written into it. Raises OSError, which names the path."""
     with writing(path):
         os.makedirs(folder, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()

@@ -189,10 +189,16 @@ def test_a_place_that_cannot_be_written_to_is_said_before_anything_is_scored(
     monkeypatch.setattr(AnoGAN, "predict", lambda *_, **__: pytest.fail("scored all the same"))
     (tmp_path / "file").write_text("kept")
     command = "evaluate" if option == "--report" else "score"
+    monkeypatch.setattr("anogan_lib.export.write", lambda *_: pytest.fail("exported all the same"))
+    monkeypatch.setattr(AnoGAN, "load", lambda *_, **__: pytest.fail("loaded all the same"))
     for place in (tmp_path / "file" / "a", "/proc/none/a"):
-        assert main([command, str(tiny_detector), str(photos), option, str(place)]) == 2
-        said = said_of(capsys)
-        assert len(said) == 1 and said[0].startswith(f"anogan: {place}: ")
+        for words in ([command, tiny_detector, photos, option, place], ["export", tiny_detector, "--out", place]):
+            assert main(list(map(str, words))) == 2
+            said = said_of(capsys)
+            assert len(said) == 1 and said[0].startswith(f"anogan: {place}: ")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").write_text("kept")
+    assert main(["demo"]) == 2 and said_of(capsys)[0].startswith("anogan: results/demo: ")
     assert (tmp_path / "file").read_text() == "kept"
 
 
