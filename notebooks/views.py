@@ -7,14 +7,13 @@ A view is built again by the cells of its notebook that it needs, and by no othe
 """
 
 import ast
-import asyncio
 import base64
 import contextlib
 import importlib.util
 import shutil
 import symtable
 import sys
-from collections.abc import Awaitable
+import time
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -92,13 +91,9 @@ def build(path: Path) -> list:
             exec(compile(tree, f"{path.name}, code cell {i}", "exec"), names)
             if last:
                 views.append(eval(compile(ast.Expression(last.value), path.name, "eval"), names))
-                if isinstance(views[-1], Awaitable):  # a training
-                    asyncio.run(_ended(views[-1]))
+                while getattr(views[-1], "running", False):  # a training, in a thread of its own
+                    time.sleep(0.1)
     return views
-
-
-async def _ended(training: Awaitable) -> None:
-    await training
 
 
 def write_pages(folder: Path) -> None:
