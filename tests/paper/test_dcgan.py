@@ -208,3 +208,9 @@ def test_the_average_follows_the_generator_and_is_frozen(images):
     for average, learned in zip(gan.averaged.get_weights(), gan.generator.get_weights(), strict=True):
         np.testing.assert_allclose(average, learned, atol=1e-6)
     assert gan.generator.trainable_variables and not gan.averaged.trainable_variables
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_images_that_are_all_the_same_are_refused(count):
+    with pytest.raises(ValueError, match=f"at least two different images. Received: {count}"):
+        DCGAN((16, 16, 1), latent_dim=4, width=4).train(np.zeros((count, 16, 16, 1)), epochs=1, verbose=False)
