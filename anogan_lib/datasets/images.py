@@ -364,7 +364,7 @@ def _read_dicom(path: Path) -> tuple[np.ndarray, int]:
     about = dcmread(path)
     values = pixels.pixel_array(about, index=0)
     if about.PhotometricInterpretation == "MONOCHROME1":  # 0 is white
-        values = 2 ** int(about.BitsStored) - 1 - values.astype(np.int64)
+        values = (-1 if about.PixelRepresentation else 2 ** int(about.BitsStored) - 1) - values.astype(np.int64)
     return pixels.apply_rescale(values, about), int(about.get("NumberOfFrames") or 1)
 
 

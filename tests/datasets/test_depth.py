@@ -186,6 +186,9 @@ def test_dicom_files_are_read_in_hounsfield_units(tmp_path, monkeypatch):
     ]
     plain, *others = (images.read_image(file, (20, 20, 1), (0, 4095)) for file in files)
     assert all(np.array_equal(plain, other) for other in others)
+    signed = stored.astype(np.int16) - 2048
+    dicom(tmp_path / "d.dcm", -1 - signed, photometric="MONOCHROME1")
+    assert np.array_equal(images.read_image(tmp_path / "d.dcm", (20, 20, 1), (-2048, 2047)), plain)
     assert [images.look(file).notes for file in files] == [
         [],
         [],
