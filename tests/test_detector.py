@@ -157,7 +157,7 @@ def test_the_pixel_threshold_marks_holes_and_few_good_images(detector, data):
     lower = detector.pixel_threshold
     detector.false_alarm_rate = 0.05
     touched = [
-        any((each.mask & mask).any() for each in regions(map, lower))
+        any((each & mask).any() for each in regions(map, lower))
         for map, mask in zip(found.maps[20:], data.test.masks[20:], strict=True)
     ]
     alarms = [bool(regions(map, lower)) for map in found.maps[:20]]
@@ -430,7 +430,7 @@ def test_a_damaged_file_is_named(name, detector, tmp_path):
     with pytest.raises(ValueError, match=f"{name}: it is damaged"):
         AnoGAN.load(tmp_path)
     (tmp_path / name).unlink()
-    with pytest.raises(FileNotFoundError, match=f"no file .*{name}"):
+    with pytest.raises(FileNotFoundError, match=f"no file .*{name}|{name} missing"):
         AnoGAN.load(tmp_path)
 
 
