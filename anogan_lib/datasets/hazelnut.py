@@ -30,6 +30,11 @@ def render(seed, size=64, kind: str = "good") -> tuple[np.ndarray, np.ndarray]:
     return renderer().render(seed, size, kind)
 
 
+def dataset_plan(seed: int = 0) -> list[tuple[str, str, str, tuple[int, int, int]]]:
+    """List every image as (split, kind, file name, seed): 391 to train on; 40 good and 70 defective to test."""
+    return renderer().dataset_plan(seed)
+
+
 def read(size: tuple[int, int] | None = None, seed: int = 0) -> Source:
     """Read the shipped images if they have this size (H, W), 64x64 by default, and seed; else render the set."""
     about = "Rendered hazelnuts in the proportions of MVTec AD's, with exact masks; anogan_lib's own, Apache-2.0."
@@ -37,7 +42,7 @@ def read(size: tuple[int, int] | None = None, seed: int = 0) -> Source:
         return folders.read(SHIPPED, (64, 64), seed, "hazelnut", about, groups="")
     from tqdm.auto import tqdm
 
-    plan = sorted(renderer().dataset_plan(seed), key=lambda item: (item[0] == "test", item[1], item[2]))  # as folders
+    plan = sorted(dataset_plan(seed), key=lambda item: (item[0] == "test", item[1], item[2]))  # as in folders
     rendered = [render(nut_seed, size or 64, kind) for _, kind, _, nut_seed in tqdm(plan, "rendering hazelnuts")]
     images, masks = map(np.stack, zip(*rendered, strict=True))  # (501, H, W, 3) and (501, H, W)
     splits, kinds, names, _ = zip(*plan, strict=True)
