@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from anogan_lib.evaluation import metrics
-from tests.benchmarks import ablation, killed_training, kills, ladder, memory, quality, shapes, speed
+from tests.benchmarks import ablation, killed_training, kills, ladder, memory, quality, shapes, speed, training
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,6 +65,7 @@ def tables() -> list[tuple[Path, str]]:
         speed.table(times),
         shapes.table(steps),
         shapes.paper_table(steps),
+        training.table(json.loads(training.KEPT.read_text())),
         killed_training.table(json.loads(killed_training.KEPT.read_text())),
         kills.table(killed),
         memory.table(json.loads(memory.KEPT.read_text())),

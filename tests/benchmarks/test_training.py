@@ -42,6 +42,14 @@ def test_a_recipe_that_never_gets_there_has_no_ratio(tmp_path):
     assert training.gather(tmp_path)["time_ratio"] == {"mnist:8": None}
 
 
+def test_the_kept_figures_follow_from_their_parts(tmp_path):
+    kept = json.loads(training.KEPT.read_text())
+    files = {tmp_path / "training" / f"{name}.json": each for name, each in kept["parts"].items()}
+    training.apart.go_on_with(files)
+    assert training.gather(tmp_path) == kept
+    assert all(0.5 < each["auroc"] <= 1 and each["commit"] for each in kept["parts"].values())
+
+
 def test_seconds_of_an_interrupted_training_are_kept(tmp_path, monkeypatch):
     now = iter([5.0, 11.0, 2.0, 9.0])
     monkeypatch.setattr(training, "time", SimpleNamespace(process_time=lambda: next(now)))
