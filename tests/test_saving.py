@@ -155,7 +155,7 @@ def interrupt(monkeypatch, function, after):
         ("detector", "replace", 0, 1),  # by which a text is written
         ("detector", "rename", 0, 1),
         *[("detector", "replace", i, 2) for i in (3, 4, 6)],
-        ("detector", "unlink", 2, 2),  # each of two texts has removed what an earlier writing left
+        ("detector", "unlink", 2, 2),  # each of two texts before ends with one
     ],
 )
 def test_an_interruption_leaves_the_old_or_the_new_one(what, function, after, kept, tmp_path, monkeypatch):
