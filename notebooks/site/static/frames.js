@@ -12,6 +12,7 @@ addEventListener("message", ({ data, source }) => {
 new MutationObserver(() => frames().forEach(dress)).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 
 // A formula that is too wide for its place scrolls: then the keyboard can come to it.
-const sized = new ResizeObserver((entries) =>
-  entries.forEach(({ target }) => (target.tabIndex = target.scrollWidth > target.clientWidth ? 0 : -1)));
-document.querySelectorAll(".formula").forEach((each) => sized.observe(each));
+const formulas = document.querySelectorAll(".formula");
+const sized = new ResizeObserver(() =>
+  formulas.forEach((each) => (each.tabIndex = each.scrollWidth > each.clientWidth ? 0 : -1)));
+formulas.forEach((each) => [each, ...each.children].forEach((part) => sized.observe(part))); // fonts come late
