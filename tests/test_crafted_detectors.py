@@ -61,6 +61,13 @@ def edit(file, *keys, value):
     case(file, name=f"{file}: {'.'.join(keys)} = {str(value)[:30]}")(spoil)
 
 
+def change_settings(folder, **settings):
+    """Change settings of the DCGAN."""
+    about = json.loads((folder / "dcgan.json").read_text())
+    about["settings"] |= settings
+    (folder / "dcgan.json").write_text(json.dumps(about))
+
+
 def seal(folder):
     """Enter the right checksums, as whoever makes such a folder would."""
     try:
@@ -119,31 +126,23 @@ def a_list_of_files_without_checksums(folder):
 @case("dcgan.json")
 def sizes_that_are_too_much_together(folder):
     """A long narrow image has many places in G's first block."""
-    about = json.loads((folder / "dcgan.json").read_text())
-    about["settings"] |= {"width": 256, "latent_dim": 1024, "image_shape": [256, 16, 3]}
-    (folder / "dcgan.json").write_text(json.dumps(about))
+    change_settings(folder, width=256, latent_dim=1024, image_shape=[256, 16, 3])
 
 
 @case("generator.keras")
 def weights_that_unpack_to_much_within_the_bounds_of_settings(folder):
-    about = json.loads((folder / "dcgan.json").read_text())
-    about["settings"] |= {"width": 256, "latent_dim": 1024, "image_shape": [256, 256, 3]}
-    (folder / "dcgan.json").write_text(json.dumps(about))
+    change_settings(folder, width=256, latent_dim=1024, image_shape=[256, 256, 3])
     archive(folder, "generator.keras", {"model.weights.h5": bytes(35 * 10**7)})
 
 
 @case("generator.keras")
 def larger_networks_than_the_files_hold(folder):
-    about = json.loads((folder / "dcgan.json").read_text())
-    about["settings"]["width"] = 256  # within bounds
-    (folder / "dcgan.json").write_text(json.dumps(about))
+    change_settings(folder, width=256)  # within bounds
 
 
 @case("dcgan.json")
 def every_size_at_its_bound(folder):
-    about = json.loads((folder / "dcgan.json").read_text())
-    about["settings"] |= {"width": 1024, "latent_dim": 1024, "image_shape": [256, 256, 3]}
-    (folder / "dcgan.json").write_text(json.dumps(about))
+    change_settings(folder, width=1024, latent_dim=1024, image_shape=[256, 256, 3])
 
 
 TEXTS = {

@@ -181,7 +181,8 @@ class DCGAN:
         """
         split = normal_split(images)
         check_fit("DCGAN", self.image_shape, split.image_shape)
-        if all(split[i : i + 1].digests() == split[:1].digests() for i in range(1, len(split))):
+        first = split[:1].digests()
+        if all(split[i : i + 1].digests() == first for i in range(1, len(split))):
             raise ValueError(f"Training needs at least two different images. Received: {len(split)}")
         batch_size = distribution.joint_batch(whole("batch_size", batch_size, 1), len(split), self.steps_done)
         whole("checkpoint_every", checkpoint_every, 1)
