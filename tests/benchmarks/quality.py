@@ -22,7 +22,13 @@ from tests.benchmarks import apart
 
 KEPT = Path(__file__).with_suffix(".json")
 MNIST = [(f"mnist:{digit}", 0) for digit in range(10)]
-FOLDERS = ("hazelnut", "magnetic_tile", "mvtec_pill", "solar_elpv_poly", "digits:8")
+FOLDERS = {
+    "hazelnut": "rendered hazelnuts",
+    "magnetic_tile": "magnetic tiles",
+    "mvtec_pill": "MVTec AD's pills",
+    "solar_elpv_poly": "solar cells",
+    "digits:8": "scikit-learn's digit 8",
+}
 SEEDS = (0, 1, 2)
 TASKS = [*MNIST, *((spec, 0) for spec in FOLDERS)]
 TASKS += [(spec, seed) for seed in SEEDS[1:] for spec in (*FOLDERS, *(spec for spec, _ in MNIST))]
@@ -325,12 +331,12 @@ def table(told: dict) -> str:
         row("MNIST, mean of ten", mean(own), [], [mean(each) for each in others])
         row("MNIST, mean of 5 to 9", mean(own[HELD]), [], [mean(each[HELD]) for each in others])
     for figure in ("auroc", "pixel_auroc"):
-        for name in (spec.split(":")[0] for spec in FOLDERS):
-            found = told.get(name, {"baselines": {}})
+        for spec, title in FOLDERS.items():
+            found = told.get(spec.split(":")[0], {"baselines": {}})
             others = [found["baselines"].get(rival, {}).get(figure) for rival in (BEFORE, *RIVALS.values(), *OTHERS)]
             if any(value is not None for value in others):
                 seeds = found["by_seed"] if figure == "auroc" else []
-                row(f"{name}, {figure.replace('_', ' ')}", found.get(figure), seeds, others)
+                row(title if figure == "auroc" else f"{title}, pixels", found.get(figure), seeds, others)
     return drawn(lines)
 
 
@@ -352,12 +358,11 @@ def summary(told: dict) -> str:
     best = max(rivals, key=rivals.get)
     cells = ["-" if value is None else f"{value:.3f}" for value in papers]
     lines.append([title, *cells, f"{rivals[best]:.3f} ({best})"])
-    rows = (("rendered hazelnuts", "hazelnut"), ("MVTec AD's pills", "mvtec_pill"), ("solar cells", "solar_elpv_poly"))
-    for title, name in (*rows, ("magnetic tiles", "magnetic_tile")):
+    for name in ("hazelnut", "mvtec_pill", "solar_elpv_poly", "magnetic_tile"):
         known = {n: each["auroc"] for n, each in told[name]["baselines"].items() if n in RIVALS.values()}
         best = max(known, key=known.get)
         papers = [cell(told[name]["baselines"].get(part, {})) for part in ("paper", "f-anogan")]
-        lines.append([title, *papers, cell(told[name]), f"{known[best]:.3f} ({best})"])
+        lines.append([FOLDERS[name], *papers, cell(told[name]), f"{known[best]:.3f} ({best})"])
     return drawn(lines)
 
 

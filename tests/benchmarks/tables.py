@@ -57,6 +57,7 @@ def tables() -> list[tuple[Path, str]]:
     told, switches, rungs, times, steps, killed = (json.loads(path.read_text()) for path in kept)
     of_cards = ready(cards(), intervals(told, rungs))
     drawn = (
+        quality.summary(told),
         quality.table(told),
         of_cards,
         kinds(told),
@@ -71,7 +72,7 @@ def tables() -> list[tuple[Path, str]]:
         memory.table(json.loads(memory.KEPT.read_text())),
     )
     results = Path(__file__).with_name("README.md")
-    return [(ROOT / "README.md", quality.summary(told)), *((results, table) for table in drawn)]
+    return [(ROOT / "README.md", drawn[0]), *((results, table) for table in drawn)]
 
 
 def put(text: str, table: str) -> str:
