@@ -28,7 +28,7 @@ help:
 	@echo "make view-pictures  takes those of the interactive views (needs Chromium)"
 	@echo "make quality    detection quality beside baselines (hours; goes on where it was stopped); results/bench/quality.json"
 	@echo "make ladder     what each idea brings, rung by rung (half an hour; goes on where it was stopped); notebooks/ladder.json"
-	@echo "make weights    trains the ready detectors of weights/ again (about an hour and a half on two CPU cores)"
+	@echo "make weights    trains the ready detectors of weights/ again (nearly two hours on two CPU cores)"
 
 install: $(STAMP)
 
