@@ -30,6 +30,7 @@ LIBRARY = [
     "tests/benchmarks/README",
     "tests/benchmarks/tried",
     "anogan_lib/README",
+    "anogan_lib/migrating",
     "data/README",
     "CONTRIBUTING",
     "CHANGELOG",
@@ -70,7 +71,7 @@ html_show_copyright = False
 html_show_sphinx = False
 html_context = {"default_mode": "auto"}
 templates_path = ["templates"]
-html_sidebars = {"**": ["home.html", "search-button-field.html", "sbt-sidebar-nav.html", "live.html"]}
+html_sidebars = {"**": ["home.html", "search-button-field.html", "live.html", "sbt-sidebar-nav.html"]}
 html_theme_options = {
     "navbar_persistent": [],
     "use_download_button": True,
@@ -82,12 +83,16 @@ html_theme_options = {
 
 # ---- what the sources leave to the site
 
+LIVE = """**In this browser**: watch the search for the z of <a href="live/hazelnut.html">a hazelnut</a> or of
+<a href="live/digit.html">a digit</a>, and draw a defect of your own. Nothing needs to be installed.
+"""
 NOTE = "Here the view answers from what was computed before. In the notebook it also computes what you ask of it."
 
 
 def with_navigation(_app, name: str, source: list[str]) -> None:
-    """Give the first page its navigation, and each notebook's views their live pages."""
+    """Give the first page its navigation and the live pages, and each notebook's views their pages."""
     if name == root_doc:
+        source[0] = source[0].replace("## Start\n", f"{LIVE}\n## Start\n", 1)
         for caption, pages in (("The course", COURSE), ("The library", LIBRARY)):
             source[0] += (
                 f"\n\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n"
@@ -99,8 +104,13 @@ def with_navigation(_app, name: str, source: list[str]) -> None:
         return
     notebook, count = json.loads(source[0]), 0
     for cell in notebook["cells"]:
-        for output in filter(is_view, cell.get("outputs", ())):
-            title = html.escape(output["metadata"]["image/png"].get("alt", "Interactive view").split(". ")[0])
+        for output in cell.get("outputs", ()):
+            alt = output.get("metadata", {}).get("image/png", {}).get("alt")
+            if alt and not is_view(output):  # MyST-NB takes a figure's text from its cell
+                cell["metadata"]["mystnb"] = {"image": {"alt": alt}}
+            if not is_view(output):
+                continue
+            title = html.escape((alt or "Interactive view").split(". ")[0])
             frame = (
                 f'<iframe class="view" loading="lazy" title="{title}" src="../views/{page_name(path, count)}"></iframe>'
             )

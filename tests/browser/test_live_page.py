@@ -182,6 +182,8 @@ def test_the_verdict_is_that_of_the_calibration(digits):
             assert p == pytest.approx(thresholds.p_values(sum(normal), np.array([a]))[0], abs=0.0006)
             threshold = thresholds.conformal(sum(normal), state["false_alarm_rate"])
             assert row[5] == ("anomalous" if a > threshold else "normal")
+        above, count = map(int, re.search(r"(\d+) of (\d+) normal images score as much", digits.said()).groups())
+        assert (above + 1) / (count + 1) == pytest.approx(float(digits.rows()[0][4]), abs=0.0006)
 
 
 def test_python_finds_what_the_page_finds(digits, files):
@@ -309,6 +311,23 @@ def test_a_finger_draws(opened):
     assert 1 <= (live.pixels("easel") != before).any(axis=-1).sum() < 60
 
 
+def test_a_coloured_image_is_shown_in_grey_where_the_search_sees_grey(digits, tmp_path):
+    colours = np.random.default_rng(0).integers(0, 256, (32, 32, 3), "uint8")
+    Image.fromarray(colours).save(tmp_path / "own.png")
+    digits.full_speed()
+    digits.page.get_by_label("Open a file").set_input_files(tmp_path / "own.png")
+    digits.done()
+    grey = np.asarray(Image.fromarray(colours).convert("L"), int)[..., None]
+    assert np.abs(digits.pixels("easel").astype(int) - grey).max() <= 1
+    digits.page.get_by_label("Colour").fill("#ff0000")
+    digits.stroke([(0.3, 0.5), (0.7, 0.5)])
+    digits.done()
+    assert np.ptp(digits.pixels("easel").astype(int), axis=-1).max() == 0
+    digits.button("Clear").click()
+    digits.done()
+    assert np.abs(digits.pixels("easel").astype(int) - grey).max() <= 1
+
+
 def test_an_image_of_ones_own(nut, tmp_path):
     own = datasets.load("hazelnut", size=64).test.images[0]
     Image.fromarray(to_uint8(own)).save(tmp_path / "own.png")
@@ -322,6 +341,7 @@ def test_an_image_of_ones_own(nut, tmp_path):
     assert alert.inner_text() == "" and np.array_equal(nut.pixels("easel"), to_uint8(own))
     dropped = (tmp_path / "own.png").read_bytes()
     nut.page.locator("#examples button").nth(3).click()
+    assert nut.page.get_by_label("Open a file").input_value() == ""  # it names no image that is not shown
     nut.page.evaluate(
         """bytes => {
           const dataTransfer = new DataTransfer();
@@ -353,8 +373,9 @@ def test_without_webassembly_it_is_slower_and_the_same(opened, name):
 
 @pytest.mark.parametrize("width", [480, 1200])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_for_everyone(opened, scheme, width):
-    live = opened("digits", color_scheme=scheme, viewport={"width": width, "height": 900})
+@pytest.mark.parametrize("name", ["digits", "hazelnut"])
+def test_for_everyone(opened, name, scheme, width):
+    live = opened(name, color_scheme=scheme, viewport={"width": width, "height": 900})
     live.page.get_by_label("Starts").select_option("4")
     live.full_speed()
     live.done()

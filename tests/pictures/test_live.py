@@ -14,6 +14,7 @@ import wasmtime
 
 from anogan_lib import DCGAN, AnoGAN, datasets
 from anogan_lib.cli import main
+from anogan_lib.datasets import AnomalyDataset, Split
 from anogan_lib.paper.search import SHORT
 from anogan_lib.pictures import live, live_page
 from anogan_lib.pictures.live_page.layers import Weights, chain
@@ -76,6 +77,15 @@ def test_normal_images_are_searched_as_the_page_searches(written, masked_detecto
     np.testing.assert_allclose(state["calibration"]["search"]["residual"], found.residual, rtol=1e-4)
     np.testing.assert_allclose(state["calibration"]["search"]["discrimination"], found.discrimination, rtol=1e-4)
     np.testing.assert_allclose(state["starts"][0], search.start(images[:1], 0, masked_detector.seed)[0], rtol=1e-6)
+
+
+def test_of_each_group_one_image_is_searched(written, masked_detector, masked_data, tmp_path):
+    """Images of one part are much alike: only one of them is like the image of a new part."""
+    pairs = Split(masked_data.calibration.images, groups=np.arange(40) // 2)
+    data = AnomalyDataset("pairs", "", masked_data.train, masked_data.validation, pairs, masked_data.test)
+    state = state_of(live(masked_detector, tmp_path / "pairs.html", data).read_text(encoding="utf-8"))
+    found, every = (each["calibration"]["search"]["residual"] for each in (state, state_of(written)))
+    assert np.isclose(np.reshape(every, (20, 2)), np.reshape(found, (20, 1))).any(axis=1).all()
 
 
 def test_examples_are_test_images_of_every_kind(written, masked_data):

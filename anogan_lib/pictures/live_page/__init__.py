@@ -75,8 +75,10 @@ def _search(detector) -> dict:
 
 def _calibration(detector, images: Split, progress: bool) -> dict:
     """Return R and D of normal images by both ways, lambda, the units of R and D, and the last colour's difference."""
-    places = np.unique(np.linspace(0, len(images) - 1, min(CALIBRATION, len(images))).round().astype(int))
-    normal = from_uint8(to_uint8(images[places].images))  # the page reads images of 8 bits
+    places = np.random.default_rng(0).permutation(len(images))
+    if images.groups is not None:  # one image of each group: a new group's image is then one more of the same
+        places = places[np.sort(np.unique(images.groups[places], return_index=True)[1])]
+    normal = from_uint8(to_uint8(images[np.sort(places[:CALIBRATION])].images))  # the page reads images of 8 bits
     options = {"lam": detector.lam, "score": detector.score, "progress": progress}
     found = {"search": detector.invert(normal, init="random", **options)}
     if detector.encoder is not None:

@@ -127,6 +127,7 @@ const place = (picture) => {
   c.fillRect(0, 0, width, height);
   if (picture) c.drawImage(picture, 0, 0, width, height);
   ink.drawImage(original, 0, 0);
+  if (channels === 1) showImage(original, pixels());
   before = [];
   node("undo").disabled = true;
   readEasel();
@@ -192,7 +193,9 @@ node("file").addEventListener("change", (event) => event.target.files[0] && open
 document.addEventListener("dragover", (event) => event.preventDefault());
 document.addEventListener("drop", (event) => {
   event.preventDefault();
-  if (event.dataTransfer.files[0]) open(event.dataTransfer.files[0]);
+  if (!event.dataTransfer.files[0]) return;
+  node("file").value = "";
+  open(event.dataTransfer.files[0]);
 });
 
 const pictures = await Promise.all(about.examples.map(async ({ kind, image }) => {
@@ -215,5 +218,8 @@ const choices = pictures.map(([canvas, kind], i) => {
   });
   return button;
 });
-const choose = (button) => choices.forEach((each) => each.setAttribute("aria-pressed", String(each === button)));
+const choose = (button) => {
+  for (const each of choices) each.setAttribute("aria-pressed", String(each === button));
+  if (button) node("file").value = ""; // so that the same file can be opened again
+};
 node("examples").append(...choices);

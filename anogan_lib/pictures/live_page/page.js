@@ -9,6 +9,7 @@ const SPEEDS = [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100
 
 const readEasel = () => {
   const image = pixels();
+  if (channels === 1) showImage(easel, image); // in grey, as the search sees it
   search.aim(image);
   encoder = search.encoder && search.walk(search.encode());
   begin();
@@ -119,7 +120,8 @@ const describe = () => {
     return `${now} No verdict: normal images were searched with lambda = ${number(about.lam)}.`;
   if (why) return `${now} No verdict: normal images were searched from another z; Restart begins there.`;
   const { p, verdict } = judge("search", a);
-  return `${now} ${percent(p)} of normal images score as much or more: ${verdict}.`;
+  const calibration = normalScores("search", lam()), count = calibration.filter((each) => each >= a).length;
+  return `${now} ${count} of ${calibration.length} normal images score as much or more, p\u00a0=\u00a0${p.toFixed(3)}: ${verdict}.`;
 };
 
 const tableRow = (name, walk, way, why) => {
