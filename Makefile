@@ -45,8 +45,9 @@ lab: $(STAMP)
 demo: $(STAMP)
 	$(BIN)/anogan demo
 
+# Two files of tests, or notebooks, at a time: each holds a TensorFlow of its own (1 GB).
 test: $(STAMP)
-	$(BIN)/pytest --nbval $(if $(COVERAGE),--cov=anogan_lib --cov-report=term-missing:skip-covered --cov-fail-under=93)
+	$(BIN)/pytest --nbval --numprocesses 2 --dist loadfile $(if $(COVERAGE),--cov=anogan_lib --cov-report=term-missing:skip-covered --cov-fail-under=93)
 
 BROWSER_STAMP := .venv/.stamp-browser
 SITE_STAMP := .venv/.stamp-site

@@ -341,6 +341,8 @@ def short(value) -> str:
     """Return a card's entry for people: no braces, numbers of four digits."""
     if isinstance(value, dict):
         return ", ".join(f"{key} {short(each)}" for key, each in value.items())
+    if isinstance(value, list):
+        return f"[{', '.join(map(short, value))}]"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

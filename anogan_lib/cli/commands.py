@@ -21,8 +21,9 @@ from anogan_lib.training.reading import MOST_BYTES, Source, naming
 from anogan_lib.training.writing import check_free
 
 SHOWN = (("good", 0), ("hole", 1), ("crack", 1), ("cut", 1), ("print", 1), ("hole", 4))  # in the demo's overview
-RESULTS = ("auroc", "average_precision", "pixel_auroc", "accuracy", "trivial_accuracy", "false_alarm_rate", "hit_rate")
-RESULTS += ("baselines",)  # the figures of an evaluation that go on the card
+# The figures of an evaluation that go on the card.
+RESULTS = ("auroc", "auroc_interval", "average_precision", "pixel_auroc", "accuracy", "trivial_accuracy")
+RESULTS += ("false_alarm_rate", "hit_rate", "baselines")
 VERSIONS = ("anogan_lib", "tensorflow", "keras", "numpy")  # also on it
 SETTINGS = ("threshold", "false_alarm_rate", "lam", "score", "steps", "recipe")  # beside the rows in --json FILE
 

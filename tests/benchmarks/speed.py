@@ -376,5 +376,18 @@ def folder_table(told: dict) -> str:
     return drawn(lines)
 
 
+def step_table(told: dict) -> str:
+    """The table of the results page: what a step of the usual networks is spent on."""
+    search, training = told["profile"], told["training"]
+    lines = [
+        ["a step of the usual networks", "search", "training"],
+        ["milliseconds", rounded(search["step_ms"], 2), rounded(training["step_ms"], 2)],
+        ["in convolutions", f"{search['convolutions_share']:.0%}", f"{training['convolutions_share']:.0%}"],
+        ["waiting for images", "", f"{training['input_wait_share']:.1%}"],
+        ["of the speed of a large matrix product", f"{search['peak_share']:.0%}", ""],
+    ]
+    return drawn(lines)
+
+
 if __name__ == "__main__":
     main(sys.argv[1:])

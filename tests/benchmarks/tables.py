@@ -6,9 +6,6 @@ python -m tests.benchmarks.tables
 import json
 from pathlib import Path
 
-import numpy as np
-
-from anogan_lib.evaluation import metrics
 from tests.benchmarks import ablation, killed_training, kills, ladder, memory, quality, shapes, speed, training
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,27 +16,19 @@ def cards() -> dict[str, dict]:
     return {path.parent.name: json.loads(path.read_text()) for path in sorted(ROOT.glob("weights/*/card.json"))}
 
 
-def ready(cards: dict[str, dict], intervals: dict[float, list]) -> str:
-    """The table of the ready detectors: a row for each card, with the interval that belongs to its AUROC."""
+def ready(cards: dict[str, dict]) -> str:
+    """The table of the ready detectors: a row for each card."""
     names = "image AUROC | 95 % interval | pixel AUROC | anomalies found | false alarms | calibration images"
     lines = [f"| ready detector | {names} | best simple rival |", "|---" * 8 + "|"]
     for name, card in cards.items():
         told = card["results"]
         rival = max(told["baselines"], key=told["baselines"].get)
-        interval = "{:.3f} to {:.3f}".format(*intervals[told["auroc"]]) if told["auroc"] in intervals else ""
+        interval = "{:.3f} to {:.3f}".format(*told["auroc_interval"])
         pixels = f"{told['pixel_auroc']:.3f}" if "pixel_auroc" in told else ""
         shares = f"{100 * told['hit_rate']:.0f} % | {100 * told['false_alarm_rate']:.1f} %"
         rival = f"{card['images']['calibration']} | {told['baselines'][rival]:.3f} ({rival})"
         lines.append(f"| `weights/{name}` | {told['auroc']:.3f} | {interval} | {pixels} | {shares} | {rival} |")
     return "\n".join(lines)
-
-
-def intervals(told: dict, rungs: dict) -> dict[float, list]:
-    """The intervals that were measured, by their AUROC: the same to the last digit means the same networks."""
-    measured = [part for parts in told["parts"].values() for part in parts.values() if "interval" in part]
-    known = {part["auroc"]: part["interval"] for part in measured}
-    labels, scores = np.array(rungs["labels"]), np.array(rungs["rungs"]["AnoGAN"])  # weights/hazelnut-paper
-    return known | {metrics.auroc(labels, scores): metrics.bootstrap_interval(metrics.auroc, labels, scores)}
 
 
 def kinds(told: dict) -> str:
@@ -55,15 +44,16 @@ def tables() -> list[tuple[Path, str]]:
     """Every table that a command draws, and the page that it stands in."""
     kept = (quality.KEPT, ablation.KEPT, ladder.KEPT, speed.KEPT, shapes.KEPT, kills.KEPT)
     told, switches, rungs, times, steps, killed = (json.loads(path.read_text()) for path in kept)
-    of_cards = ready(cards(), intervals(told, rungs))
     drawn = (
         quality.summary(told),
         quality.table(told),
-        of_cards,
+        ready(cards()),
         kinds(told),
         ablation.table(switches),
         ladder.table(rungs),
         speed.table(times),
+        speed.folder_table(times),
+        speed.step_table(times),
         shapes.table(steps),
         shapes.paper_table(steps),
         training.table(json.loads(training.KEPT.read_text())),
