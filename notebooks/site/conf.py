@@ -86,7 +86,8 @@ html_theme_options = {
 LIVE = """**In this browser**: watch the search for the z of <a href="live/hazelnut.html">a hazelnut</a> or of
 <a href="live/digit.html">a digit</a>, and draw a defect of your own. Nothing needs to be installed.
 """
-NOTE = "Here the view answers from what was computed before. In the notebook it also computes what you ask of it."
+NOTE = """Here the view answers from what was computed before. In the notebook it also computes what you ask of it, and
+on <a href="../live/hazelnut.html">the live page</a> you can draw and search in this browser."""
 
 
 def with_navigation(_app, name: str, source: list[str]) -> None:

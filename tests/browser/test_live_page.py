@@ -182,6 +182,7 @@ def test_the_verdict_is_that_of_the_calibration(digits):
             assert p == pytest.approx(thresholds.p_values(sum(normal), np.array([a]))[0], abs=0.0006)
             threshold = thresholds.conformal(sum(normal), state["false_alarm_rate"])
             assert row[5] == ("anomalous" if a > threshold else "normal")
+        assert digits.page.get_by_role("status").locator("strong").inner_text() == f"{digits.rows()[0][5]}."
         above, count = map(int, re.search(r"(\d+) of (\d+) normal images score as much", digits.said()).groups())
         assert (above + 1) / (count + 1) == pytest.approx(float(digits.rows()[0][4]), abs=0.0006)
 

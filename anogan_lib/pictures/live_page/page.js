@@ -155,7 +155,8 @@ const draw = () => {
     button.setAttribute("aria-label", `Start ${i + 1}, A(x) = ${number(score)}`);
   });
   node("said").setAttribute("aria-live", playing ? "off" : "polite"); // no reader keeps up with ten a second
-  if (node("said").textContent !== said) node("said").textContent = said;
+  const verdict = said.match(/(normal|anomalous)\.$/)?.[0] ?? "", before = said.slice(0, said.length - verdict.length);
+  if (node("said").textContent !== said) node("said").replaceChildren(before, make("strong", { textContent: verdict }));
   const name = walks.length > 1 ? `search, start ${shown + 1}` : "search";
   const rows = [tableRow(`${name}, step ${walk.t}`, walk, "search", missing(walk))];
   if (encoder) rows.push(tableRow("encoder", encoder, "encoder", ""));
