@@ -15,7 +15,7 @@ def whole(name: str, value, least: int, most: int | None = None) -> int:
     return int(value)
 
 
-def number(name: str, value, least: float, most: float = math.inf, *, above: bool = False) -> float:
+def real(name: str, value, least: float, most: float = math.inf, *, above: bool = False) -> float:
     """Return a finite number from `least` to `most`, or with `above` greater than `least`, as a float."""
     right = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
     if not right or not least <= value <= most or (above and value == least):

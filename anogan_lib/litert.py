@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anogan_lib.checks import flag, number, whole
+from anogan_lib.checks import flag, real, whole
 from anogan_lib.datasets.images import check_range
 from anogan_lib.evaluation import thresholds
 from anogan_lib.evaluation.calibration import Calibration, Prediction
@@ -99,7 +99,7 @@ def read_card(path) -> dict:
         if not all(re.fullmatch("[a-z-]{1,40}", about[name]) for name in ("recipe", "score")):
             raise ValueError("its recipe or its score is not known")
         for name, most in (("lam", 1), ("map_scale", math.inf), ("steps", 0)):
-            number(name, about[name], 0, most)
+            real(name, about[name], 0, most)
         thresholds.check_rate(about["false_alarm_rate"])
         flag("estimate", about.get("estimate", False))
         if about.get("file_range") is not None:

@@ -1,6 +1,5 @@
 """Detectors in folders, as `AnoGAN.save` writes and `AnoGAN.load` reads them; files written whole or not at all."""
 
-import hashlib
 import json
 import math
 import os
@@ -11,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from anogan_lib.checks import check_seed, flag, number, one_of, printable, whole, writing
+from anogan_lib.checks import check_seed, flag, one_of, printable, real, whole, writing
+from anogan_lib.datasets.base import file_sha256
 from anogan_lib.datasets.images import check_range
 from anogan_lib.evaluation.calibration import Calibration
 from anogan_lib.evaluation.regions import check_region
 from anogan_lib.evaluation.thresholds import check_rate
-from anogan_lib.training.reading import MOST_JSON, MOST_PARTS, MOST_SETTINGS, Source, naming, planned
+from anogan_lib.training.reading import MOST_JSON, MOST_PARTS, MOST_SETTINGS, CheckedFolder, naming, planned
 from anogan_lib.training.writing import FILES, replacing, settle
 
 FORMAT = 4
@@ -32,7 +32,7 @@ def write(detector, folder: Path, card: dict) -> None:
     with replacing(folder) as new:
         try:
             _write_files(detector, new, card)
-            written = Source(new)
+            written = CheckedFolder(new)
             _read_card(written, (new / "card.json").exists())
             _read_splits(written)
             for name in ("detector.json", *["card.md"] * bool(card)):
@@ -78,13 +78,8 @@ def _write_files(detector, folder: Path, card: dict) -> None:
         card = {"written": time.strftime("%Y-%m-%d"), "recipe": detector.recipe} | card
         write_json(folder / "card.json", card)
         write_text(folder / "card.md", card_as_text(card))
-    about["files"] = {file.name: _checksum(file) for file in sorted(folder.iterdir())}
+    about["files"] = {file.name: file_sha256(file) for file in sorted(folder.iterdir())}
     write_json(folder / "detector.json", about)
-
-
-def _checksum(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read(kind, folder: Path, settings: dict):
@@ -102,10 +97,10 @@ def read(kind, folder: Path, settings: dict):
         raise FileNotFoundError(
             f"{folder} holds no detector (detector.json is missing); `anogan train DATA --out {folder}` makes one."
         )
-    about = Source(folder).json("detector.json")
+    about = CheckedFolder(folder).json("detector.json")
     with naming(folder / "detector.json"):
         about = _checked(_in_this_format(about, folder))
-    source, own = Source(folder, about["files"]), about["settings"]
+    source, own = CheckedFolder(folder, about["files"]), about["settings"]
     gan, region = load_dcgan(DCGAN, source), None
     if "score" in settings and "lam" not in settings and settings["score"] != own["score"]:
         settings = settings | {"lam": None}  # the other score's own lambda
@@ -123,7 +118,7 @@ def read(kind, folder: Path, settings: dict):
     return detector
 
 
-def _networks(source: Source, gan):
+def _networks(source: CheckedFolder, gan):
     """Build the G that z is searched in, and E or None, from the DCGAN's settings, and load their weights."""
     from anogan_lib.fast.encoder import build_encoder
     from anogan_lib.fast.rpgan import units_of
@@ -140,7 +135,7 @@ def _networks(source: Source, gan):
     return networks.get("adapted.keras", gan.averaged), networks.get("encoder.keras")
 
 
-def _give_learned(detector, source: Source, about: dict) -> None:
+def _give_learned(detector, source: CheckedFolder, about: dict) -> None:
     """Give a detector what it has learned beside its networks."""
     from anogan_lib.scores.background import MOST_COORDINATES, Background, restored
     from anogan_lib.scores.local import EarlierLocal
@@ -185,7 +180,7 @@ def _give_learned(detector, source: Source, about: dict) -> None:
         source.read("card.md", MOST_SETTINGS)
 
 
-def _read_card(source: Source, there: bool) -> dict:
+def _read_card(source: CheckedFolder, there: bool) -> dict:
     card, kinds = source.json("card.json") if there else {}, dict.fromkeys(("data", "description", "command"), str)
     kinds |= {"results": dict} | dict.fromkeys(("normal", "groups"), str | None)
     if wrong := [name for name in kinds.keys() & card.keys() if not isinstance(card[name], kinds[name])]:
@@ -193,7 +188,7 @@ def _read_card(source: Source, there: bool) -> dict:
     return card
 
 
-def _read_splits(source: Source) -> dict[str, dict[str, str]]:
+def _read_splits(source: CheckedFolder) -> dict[str, dict[str, str]]:
     splits = source.json("splits.json", MOST_JSON)
     if not all(isinstance(part, dict) and set(map(type, part.values())) <= {str} for part in splits.values()):
         raise ValueError(f"Cannot read {source.folder / 'splits.json'}: it gives no digest for each name.")
@@ -215,14 +210,14 @@ def _checked(about: dict) -> dict:
         }
         if "calibration.npz" not in files:
             raise ValueError("calibration.npz is missing among its files")
-    weights = tuple(number("a weight in the search", weight, 0, 1e30) for weight in about["weights"])
+    weights = tuple(real("a weight in the search", weight, 0, 1e30) for weight in about["weights"])
     if len(weights) != 2:
         raise ValueError(f"the search has two weights, not {len(weights)}")
-    scales = {name: number("the scale of maps", scale, 0, above=True) for name, scale in about["map_scales"].items()}
+    scales = {name: real("the scale of maps", scale, 0, above=True) for name, scale in about["map_scales"].items()}
     spreads = {}
     for score in ("standardised", "best"):
         spreads[score] = {
-            loss: (number("the mean of a loss", mean, -1e30, 1e30), number("the spread of a loss", spread, 1e-9, 1e30))
+            loss: (real("the mean of a loss", mean, -1e30, 1e30), real("the spread of a loss", spread, 1e-9, 1e30))
             for loss, (mean, spread) in about["spreads"][score].items()
         }
     rate = check_rate(about["false_alarm_rate"])

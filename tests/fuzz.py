@@ -98,7 +98,7 @@ def base() -> tuple[Path, Path]:
     from anogan_lib.paper.networks import feature_extractor
     from anogan_lib.scores.local import EarlierLocal
     from anogan_lib.scores.scorer import Scorer
-    from anogan_lib.training.reading import Source, planned
+    from anogan_lib.training.reading import CheckedFolder, planned
 
     new, old = PLACE / "new", PLACE / "old"
     if not new.is_dir():
@@ -109,7 +109,7 @@ def base() -> tuple[Path, Path]:
         (new / "detector.json").write_text(json.dumps(about))
         np.save(new / "region.npy", np.ones((16, 16), bool))
         base.gan = gan = saving.read(AnoGAN, new, {}).gan
-        adapted, encoder = base.networks = saving._networks(Source(new, about["files"]), gan)
+        adapted, encoder = base.networks = saving._networks(CheckedFolder(new, about["files"]), gan)
         base.read_into = {"generator.keras": gan.averaged, "adapted.keras": adapted, "encoder.keras": encoder}
         base.weights = {name: planned(lambda each=each: each) for name, each in base.read_into.items()}
         scorer = Scorer(gan.discriminator, AnoGAN(gan).features)
@@ -156,12 +156,12 @@ def detector(data: bytes) -> None:
     (folder / name).write_bytes(content)
     try:
         if name in base.read_into:
-            source = reading.Source(folder)
+            source = reading.CheckedFolder(folder)
             source.give_weights(base.read_into[name], name, source.weights(name, base.weights[name]))
         elif name == "dcgan.json":
             with (
                 replaced(reproducible, planned=str),
-                replaced(reading.Source, weights=enough),
+                replaced(reading.CheckedFolder, weights=enough),
                 contextlib.suppress(Enough),
             ):
                 DCGAN.load(folder)

@@ -544,14 +544,14 @@ def test_a_file_that_is_replaced_while_it_is_loaded_does_no_harm(base, tmp_path,
         AnoGAN.load(folder)
     monkeypatch.setattr(reading, "check_weights", check)
     shutil.copy(base / "generator.keras", folder)
-    read = reading.Source.read
+    read = reading.CheckedFolder.read
 
     def read_and_remove(source, name, *most):
         content = read(source, name, *most)
         (folder / name).unlink()
         return content
 
-    monkeypatch.setattr(reading.Source, "read", read_and_remove)
+    monkeypatch.setattr(reading.CheckedFolder, "read", read_and_remove)
     shutil.copy(base / "discriminator.keras", folder)
     for one, other in zip(DCGAN.load(folder).discriminator.get_weights(), wanted, strict=True):
         np.testing.assert_array_equal(one, other)

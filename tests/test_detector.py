@@ -359,6 +359,12 @@ def test_a_new_encoder_makes_what_was_learned_void(detector, data, tmp_path):
     assert loaded.weights == loaded.scores["paper"].weights(loaded.lam)
 
 
+def test_a_detector_that_has_trained_no_encoder_has_no_losses_of_one(detector, tmp_path):
+    detector.save(tmp_path)
+    assert len(detector.encoder_losses) > 0
+    assert AnoGAN.load(tmp_path).encoder_losses == AnoGAN(detector.gan).encoder_losses == []
+
+
 def test_a_search_that_is_asked_for_weighs_losses_in_spreads(detector, data, tmp_path):
     """A detector without a search of its own kept the weights of raw sums."""
     detector.save(tmp_path)

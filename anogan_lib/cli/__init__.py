@@ -1,4 +1,4 @@
-"""The command line: `anogan demo`, `train`, `score`, `evaluate`, `export`, `data`."""
+"""The command line: `anogan demo`, `train`, `score`, `evaluate`, `export`, `live`, `data`."""
 
 from anogan_lib.cli.main import main
 

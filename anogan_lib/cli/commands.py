@@ -13,11 +13,10 @@ from pathlib import Path
 from anogan_lib import datasets, saving
 from anogan_lib.cli import files, tables
 from anogan_lib.cli.main import CARD_OPTIONS, LATER
-from anogan_lib.cli.parts import Parts
 from anogan_lib.datasets import AnomalyDataset, Split, places
 from anogan_lib.datasets.base import labelled
 from anogan_lib.evaluation import thresholds
-from anogan_lib.training.reading import MOST_BYTES, Source, naming
+from anogan_lib.training.reading import MOST_BYTES, CheckedFolder, naming
 from anogan_lib.training.writing import check_free
 
 SHOWN = (("good", 0), ("hole", 1), ("crack", 1), ("cut", 1), ("print", 1), ("hole", 4))  # in the demo's overview
@@ -153,7 +152,7 @@ def score(args) -> None:
     scored = [file.as_posix() for file, _ in found_files]
     pictures = overlays.Pictures(args.overlays, detector, scored) if args.overlays else None
     settings = {name: getattr(detector, name) for name in SETTINGS}
-    parts = Parts(args.csv, scored, settings, args.resume)
+    parts = tables.Parts(args.csv, scored, settings, args.resume)
     rows = tables.resume(parts.table, detector) if args.resume else []
     table = tables.Table(parts.table, append=bool(rows)) if parts.table else None
     before = {row["name"] for row in rows}
@@ -268,7 +267,7 @@ def _load_detector(args, steps: int | None = None, false_alarm_rate: float | Non
         detector.lam, detector.score = lam, score
     if false_alarm_rate is not None:
         detector.false_alarm_rate = false_alarm_rate
-    detector.threshold  # noqa: B018 - raises where a calibration is missing, or too small for the rate
+    float(detector.threshold)  # raises where a calibration is missing, or too small for the rate
     return detector
 
 
@@ -282,7 +281,7 @@ def _load_exported(args):
     detector = LiteDetector(args.detector)
     if args.false_alarm_rate is not None:
         detector.false_alarm_rate = args.false_alarm_rate
-    detector.threshold  # noqa: B018 - raises where the calibration is too small for the rate
+    float(detector.threshold)  # raises where the calibration is too small for the rate
     return detector
 
 
@@ -296,11 +295,7 @@ def _show_card(path: str) -> None:
 
 
 def _calibrate_again(detector) -> None:
-    """Standardise and calibrate for another number of steps, on the detector's own images.
-
-    Raises:
-        ValueError: these images cannot be loaded, or have changed.
-    """
+    """Standardise and calibrate for another number of steps, on the detector's own images, or raise ValueError."""
     try:
         data = saving.own_data(detector)
     except ValueError as error:
@@ -352,7 +347,7 @@ def _check_same_images(record: Path, data: AnomalyDataset, new: bool) -> None:
         if new:
             saving.write_json(record, {"data": data.name, "images": images})
         return
-    begun = Source(record.parent).json(record.name, MOST_BYTES)
+    begun = CheckedFolder(record.parent).json(record.name, MOST_BYTES)
     with naming(record):
         others = f"{len(begun['images'][0])} of {begun['data']}"
     if begun["images"] != images:

@@ -114,11 +114,8 @@ def _options_of(parser: argparse.ArgumentParser, path: str) -> list[str]:
         card = parsed(read_plain(Path(path)))
         if missing := [name for name in (*CARD_OPTIONS, "data", "image_shape") if name not in card]:
             raise ValueError(f"{missing[0]!r} is missing")
-        given = (
-            {name: card[name] for name in CARD_OPTIONS}
-            | {name: card.get(name) for name in LATER}
-            | {"size": "x".join(map(str, card["image_shape"][:2]))}
-        )
+        given = {name: card.get(name) for name in CARD_OPTIONS + LATER}
+        given["size"] = "x".join(map(str, card["image_shape"][:2]))
     except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
         parser.error(f"{path} is no card of anogan train, or one of an earlier version: {error}")
     given = {f"--{name.replace('_', '-')}": value for name, value in given.items() if value not in (None, False)}

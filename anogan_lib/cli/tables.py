@@ -1,7 +1,8 @@
-"""Tables of scores: rows, a CSV file that can be continued, a printed table."""
+"""Tables of scores: rows, a CSV file that can be continued or joined from several workers' parts, a printed table."""
 
 import contextlib
 import csv
+import hashlib
 import io
 import math
 import os
@@ -12,6 +13,7 @@ import numpy as np
 
 from anogan_lib.checks import printable, writing
 from anogan_lib.datasets.images import read_image
+from anogan_lib.training import workers
 
 COLUMNS = ("name", "score", "p_value", "verdict", "residual", "discrimination", "kind", "label")
 NUMBERS = ("score", "p_value", "residual", "discrimination")
@@ -134,3 +136,53 @@ def resume(path, detector) -> list[dict]:
                 f"at {threshold:.4g}. {advice}"
             )
     return found
+
+
+class Parts:
+    """The files that one of several workers scores, and its part of the table; one worker alone has all of both.
+
+    Args:
+        table: the CSV file, or None.
+        names: of all images, in order.
+        about: what scores depend on. Parts of workers for which it or the names differ are never joined.
+
+    Attributes:
+        worker, count: this worker's number, and how many there are.
+        table: where this worker writes.
+    """
+
+    def __init__(self, table: str | None, names: list[str], about, resume: bool):
+        self.worker, self.count = workers.of_environment()
+        self.whole = self.table = table
+        if self.count == 1:
+            return
+        if not table:
+            raise ValueError("Several workers (TF_CONFIG) join their scores in one table: name it with --csv FILE.")
+        self.order = {name: i for i, name in enumerate(names)}
+        key = hashlib.sha256(repr((names, about)).encode(errors="surrogateescape")).hexdigest()[:8]
+        self.parts = [Path(f"{table}.{key}-{i + 1}-of-{self.count}") for i in range(self.count)]
+        own = self.parts[self.worker]
+        self.table = Path(f"{own}.unfinished")
+        if own.is_file():  # this worker had finished, and was started again
+            os.replace(own, self.table)
+        if not resume:
+            self.table.unlink(missing_ok=True)
+
+    def finish(self) -> list[dict] | None:
+        """Declare this worker's part finished, and join the table if it was the last; returns its rows then."""
+        self.table.parent.mkdir(parents=True, exist_ok=True)
+        self.table.touch()  # where no image could be read
+        os.replace(self.table, self.parts[self.worker])
+        if not self._all_there():
+            return None
+        found = sorted((row for part in self.parts for row in read(part)), key=lambda row: self.order[row["name"]])
+        if not self._all_there():  # another worker has finished at the same time, and joined them
+            return None
+        write(self.table, found)
+        os.replace(self.table, os.path.realpath(self.whole))
+        for part in self.parts:
+            part.unlink(missing_ok=True)
+        return found
+
+    def _all_there(self) -> bool:
+        return all(part.is_file() for part in self.parts)

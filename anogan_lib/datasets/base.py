@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import math
 import re
 import warnings
 from collections.abc import Iterator
@@ -122,16 +123,17 @@ class Split:
         """
         if self._digests is None:  # computed once: fitting and evaluating ask for them several times
             if self._files is None:
-                found = (hashlib.sha256(image.tobytes()) for image in self._images)
+                found = (hashlib.sha256(image.tobytes()).hexdigest() for image in self._images)
             else:
-                found = map(_sha256, self._files.paths)
-            self._digests = np.array([each.hexdigest()[:16] for each in found])
+                found = map(file_sha256, self._files.paths)
+            self._digests = np.array([each[:16] for each in found])
         return self._digests.tolist()
 
 
-def _sha256(path: Path):
-    with path.open("rb") as file:  # whatever its size
-        return hashlib.file_digest(file, "sha256")
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file of any size, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass
@@ -202,11 +204,8 @@ class Source(NamedTuple):
                 f"Too few normal images in {self.name}: at least {FEWEST_NORMAL} are wanted beside those of the test. "
                 f"Received: {len(normal)}."
             )
-        if self.images.groups is None:
-            places = split_normal(len(normal), seed)
-        else:
-            places = split_groups(self.images.groups[normal], seed)
-        train, validation, calibration = (self.images[normal[part]] for part in places)
+        groups = normal if self.images.groups is None else self.images.groups[normal]
+        train, validation, calibration = (self.images[normal[part]] for part in split_groups(groups, seed))
         test.reference = train
         return AnomalyDataset(self.name, self.description, train, validation, calibration, test)
 
@@ -332,7 +331,7 @@ def epoch_batches(
 def steps_from(split: Split, batch_size: int, seed: int, first: int, last: int, rows=slice(None)):
     """Yield the batches of training steps `first` to `last` - 1, counted over all epochs, as `epoch_batches` does."""
     per_epoch = len(split) // batch_size
-    for epoch in range(first // per_epoch, -(-last // per_epoch)):
+    for epoch in range(first // per_epoch, math.ceil(last / per_epoch)):
         begin = epoch * per_epoch
         yield from islice(
             epoch_batches(split, batch_size, seed, epoch, rows, max(first - begin, 0)), last - max(first, begin)

@@ -31,12 +31,12 @@ _TURNED = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}  
 
 
 def from_uint8(array: np.ndarray) -> np.ndarray:
-    """uint8 values 0 ... 255 to float32 in [-1, 1]."""
+    """Convert uint8 values, 0 to 255, to float32 in [-1, 1]."""
     return np.asarray(array, np.float32) / np.float32(127.5) - np.float32(1)
 
 
 def to_uint8(array: np.ndarray) -> np.ndarray:
-    """float values in [-1, 1] to uint8 0 ... 255, rounded; what lies outside is clipped."""
+    """Convert floats in [-1, 1] to uint8 values, 0 to 255, rounded and clipped."""
     return np.clip(np.rint((np.asarray(array, np.float32) + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
@@ -47,17 +47,14 @@ def resize_all(images: np.ndarray, size: tuple[int, int], filter=Image.Resamplin
     return np.stack([Image.fromarray(x).resize((size[1], size[0]), filter) for x in images])
 
 
-def natural_key(path: str | Path) -> list:
-    """Return the key that sorts `2.png` before `10.png`."""
-    parts = re.split(r"(\d+)", Path(path).name.lower())
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)]
-
-
 def walk(folder: Path) -> list[Path]:
-    """List all files of a folder and of those below it, in natural order, without hidden ones and by-products.
+    """List all files of a folder and of those below it, 2.png before 10.png, without hidden ones and by-products.
 
     Links are followed, and no folder is visited twice. A folder that cannot be read is left out with a warning.
     """
+
+    def natural_key(name: str) -> list:
+        return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", name.lower()))]
 
     def refused(error: OSError) -> None:
         warnings.warn(f"Cannot read the folder {error.filename}: {error.strerror}. It is left out.", stacklevel=4)
@@ -69,7 +66,7 @@ def walk(folder: Path) -> list[Path]:
         if real not in seen:
             seen.add(real)
             found += [Path(place, name) for name in names if not re.match(_BY_PRODUCTS, name, re.I)]
-    return sorted(found, key=lambda file: [natural_key(part) for part in file.parts])
+    return sorted(found, key=lambda file: list(map(natural_key, file.parts)))
 
 
 def tell(sentences: Iterable[tuple[Path, str]]) -> None:
@@ -280,7 +277,7 @@ def opened(path: str | Path):
         with _source(Path(path)) as image:
             if (bands := getattr(image, "tag_v2", {}).get(_BANDS, 1)) > 4:
                 raise ValueError(f"it has {bands} bands, where 1 (grey), 3 (colour) or 4 (and transparency) are wanted")
-            with _MEMORY.taken(_memory(image)):
+            with _taken(_memory(image)):
                 yield image
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no image file {path}.") from None
@@ -305,26 +302,22 @@ def _memory(image: Image.Image | np.ndarray) -> int:
     return height * width * each
 
 
-class _Budget:
-    """Let threads take parts of a whole. A thread waits until its part is free."""
-
-    def __init__(self, whole: int):
-        self.free, self.changed = whole, Condition()
-
-    @contextmanager
-    def taken(self, part: int):
-        with self.changed:
-            self.changed.wait_for(lambda: part <= self.free)
-            self.free -= part
-        try:
-            yield
-        finally:
-            with self.changed:
-                self.free += part
-                self.changed.notify_all()
+_in_use: list[int] = []  # bytes, one entry for each image that is being decoded
+_changed = Condition()
 
 
-_MEMORY = _Budget(MOST_MEMORY)
+@contextmanager
+def _taken(part: int):
+    """Take a part of MOST_MEMORY, and wait until so much of it is free."""
+    with _changed:
+        _changed.wait_for(lambda: sum(_in_use) + part <= MOST_MEMORY)
+        _in_use.append(part)
+    try:
+        yield
+    finally:
+        with _changed:
+            _in_use.remove(part)
+            _changed.notify_all()
 
 
 def _source(path: Path):

@@ -1,4 +1,4 @@
-"""Where the files that come with the package lie."""
+"""Find the files that come with the package."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What normal images that served for nothing else say of new ones: thresholds, p-values and verdicts."""
+"""Judge new images by normal ones that served for nothing else: thresholds, p-values and verdicts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from anogan_lib.checks import number, whole
+from anogan_lib.checks import real, whole
 
 
 def regions(map: np.ndarray, threshold: float, least_pixels: int = 1) -> list[np.ndarray]:
@@ -24,7 +24,7 @@ def regions(map: np.ndarray, threshold: float, least_pixels: int = 1) -> list[np
     if map.ndim != 2:
         raise ValueError(f"regions takes one map (H, W): regions(prediction.maps[i], ...). Received: {map.shape}.")
     whole("least_pixels", least_pixels, 1)
-    threshold = number("threshold", threshold, -math.inf)
+    threshold = real("threshold", threshold, -math.inf)
     numbers, count = label(map > threshold, structure=np.ones((3, 3)))  # (H, W): 0 outside, 1, 2, ...
     found = [numbers == i for i in range(1, count + 1)]
     return [mask for mask in found if mask.sum() >= least_pixels]

@@ -9,7 +9,7 @@ from numbers import Real
 
 import numpy as np
 
-from anogan_lib.checks import number
+from anogan_lib.checks import real
 
 DRIFT_LEVEL = 0.01  # below this p-value `drift` says that the scores have changed
 ENOUGH_FOR_DRIFT = 20  # with fewer scores the test finds only very large changes
@@ -169,7 +169,7 @@ def group_weights(groups: np.ndarray) -> np.ndarray:
 
 
 def _above(scores: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Sort n scores, sum the weights from each on, (n + 1,), the last sum being 0, and count the groups."""
+    """Return n scores in order, the weight of the scores from each place on, (n + 1,), and the number of groups."""
     if len(groups) != len(scores):
         raise ValueError(f"{len(scores)} scores need as many groups. Received: {len(groups)}.")
     order, weights = np.argsort(scores), group_weights(groups)
@@ -195,7 +195,7 @@ def least_cost(
             production line than in a test set. None takes the share in `labels`.
     """
     for name, cost in (("miss_cost", miss_cost), ("false_alarm_cost", false_alarm_cost)):
-        number(name, cost, 0)
+        real(name, cost, 0)
     scores, labels = check_both(scores, labels)
     values, bad, good = np.unique(scores), np.sort(scores[labels == 1]), np.sort(scores[labels == 0])
     between = values[:-1] + np.diff(values) / 2

@@ -92,7 +92,7 @@ class Descent:
 
 
 def _games() -> list[tuple]:
-    """The games of `_pairs`, with the weights of the beginning: a step that broke off leaves others."""
+    """Return the games of `_pairs` with their first weights, since a step that broke off has left others."""
     for _, _, g_optimizer, *_ in _pairs():
         g_optimizer.undo()
     return _pairs()

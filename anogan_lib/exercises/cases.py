@@ -1,4 +1,4 @@
-"""What answers are tried on, the same at each call: random arrays, nuts, and networks of two layers."""
+"""The inputs that answers are tried on, the same at each call: random arrays, nuts, networks of two layers."""
 
 from functools import cache
 

@@ -158,7 +158,7 @@ class Exercise:
             return f"{what} is {_kind(result)}, not numbers in a regular array"
 
     def _choice(self, answer, *case) -> np.ndarray:
-        """Return which of the choices an answer names and, where that is right, whether what shows it is."""
+        """Return which choice an answer names and, if it is the right one, whether what shows it is right too."""
         words, answer = ", ".join(self.choices), answer.tolist() if isinstance(answer, np.ndarray) else answer
         if not isinstance(answer, (tuple, list)) or len(answer) != 2:
             raise ValueError(f"answer with two things: one of {words}, and what shows it")

@@ -21,7 +21,7 @@ def izi_f_loss(x, y, feature_x, feature_y, kappa):
 
 
 def _moved(variables, encoder, generator, features) -> list[int]:
-    """Return of what E learns, of E's statistics, of G and of f whether there are none, some (1) or all (2)."""
+    """Return how many of E's weights, E's statistics, G's and f's variables are listed: none (0), some (1), all (2)."""
     if not isinstance(variables, (list, tuple)) or not all(isinstance(each, keras.Variable) for each in variables):
         raise ValueError("asked is a list of variables, not of names or values, and not a network")
     if len({id(each) for each in variables}) < len(variables):

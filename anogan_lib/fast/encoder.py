@@ -26,7 +26,7 @@ import tensorflow as tf
 from keras import layers
 from tqdm.auto import tqdm
 
-from anogan_lib.checks import number, whole
+from anogan_lib.checks import real, whole
 from anogan_lib.datasets.base import Split, as_split, iterate_batches, sample_images, steps_from
 from anogan_lib.fast.rpgan import Standardise, units_of
 from anogan_lib.paper.dcgan import DCGAN, MOST_EPOCHS, move_average
@@ -40,16 +40,16 @@ from anogan_lib.training.reproducible import seeded, step_seed
 from anogan_lib.training.settings import check_image_shape
 
 
-class Recipe(NamedTuple):
-    """What a training of E takes where it is not told otherwise."""
+class Defaults(NamedTuple):
+    """The default settings of a training of E."""
 
     steps: int  # at most
     kappa: float  # weight of the feature term
     learning_rate: float
 
 
-PUBLISHED = Recipe(steps=3000, kappa=1.0, learning_rate=5e-4)
-ADAPTED = Recipe(steps=4000, kappa=0.15, learning_rate=2e-3)
+PUBLISHED = Defaults(steps=3000, kappa=1.0, learning_rate=5e-4)
+ADAPTED = Defaults(steps=4000, kappa=0.15, learning_rate=2e-3)
 AVERAGE = 0.98  # decay of the averaged weights, which are the ones that are used
 EVERY, PATIENCE, GAIN = 50, 4, 0.02  # steps between looks at validation images; looks that leave 2 % less at least
 LAST = 300  # steps in which the learning rate falls to 0, from when validation images are explained no better
@@ -85,12 +85,12 @@ class EncoderSearch(Search):
 
 
 def izi_loss(x, y):
-    """Mean of (x - G(E(x)))^2 over everything: image -> z -> image, scalar."""
+    """Return the mean of (x - G(E(x)))^2 over everything: image -> z -> image, scalar."""
     return tf.reduce_mean((x - y) ** 2)
 
 
 def izi_f_loss(x, y, feature_x, feature_y, kappa: float = 1.0):
-    """izi_loss + kappa * mean of (f(x) - f(G(E(x))))^2, scalar (f-AnoGAN, equation 6)."""
+    """Return izi_loss + kappa * mean of (f(x) - f(G(E(x))))^2, scalar (f-AnoGAN, equation 6)."""
     return izi_loss(x, y) + kappa * tf.reduce_mean((feature_x - feature_y) ** 2)
 
 
@@ -135,18 +135,18 @@ def train_encoder(
     Returns:
         E, the G that belongs to it (the DCGAN's own, or the copy), and the history of the training: `loss`, the mean of
         each 50 steps, and `left`, the share of the validation images' variance that E and G then left unexplained;
-        `moved`, which of both was kept; `last`, the step that training ended with, None where it made all of them.
+        `moved`, which of the two was kept; `last`, the step that training ended with, None where it made all of them.
     """
-    recipe, split = (ADAPTED if adapt else PUBLISHED), as_split(images)
+    default, split = (ADAPTED if adapt else PUBLISHED), as_split(images)
     batch_size = distribution.joint_batch(whole("batch_size", batch_size, 1), len(split))
-    kappa = number("kappa", recipe.kappa if kappa is None else kappa, 0)
-    rate = recipe.learning_rate if learning_rate is None else learning_rate
-    rate = number("learning_rate", rate, 0, 1, above=True)
+    kappa = real("kappa", default.kappa if kappa is None else kappa, 0)
+    rate = default.learning_rate if learning_rate is None else learning_rate
+    rate = real("learning_rate", rate, 0, 1, above=True)
     per_epoch = len(split) // batch_size
     if epochs is None:
-        usual = gan.default_epochs(per_epoch) * per_epoch
-        done = int(gan.steps_done.numpy()) or usual
-        steps = min(recipe.steps, max(done, recipe.steps * done // usual))
+        planned = gan.default_epochs(per_epoch) * per_epoch
+        done = int(gan.steps_done.numpy()) or planned
+        steps = min(default.steps, max(done, default.steps * done // planned))
         epochs = max(1, steps // per_epoch)
     whole("epochs", epochs, 1, MOST_EPOCHS)
     if validation is not None:
@@ -195,7 +195,7 @@ class EncoderTraining:
         self.history = History(loss=[], left=[], moved=moved, last=None)
 
     def loss(self, x):
-        """The loss of one batch of normal images (N, H, W, C), scalar."""
+        """Compute the loss of one batch of normal images (N, H, W, C), scalar."""
         s = self.gan.settings
         if self.moved:
             x = self._move(x)

@@ -39,7 +39,8 @@ class Lanes(Search):
     @cached_property
     def lanes(self) -> int:
         most = _most_lanes(self.generator, self.features)
-        return next(count for count in (most, *_fewer(most)) if self._alike(count))
+        counts = (count for i in range(8) for count in (2**i, 3 * 2**i) if count <= most)
+        return next(count for count in sorted(counts, reverse=True) if self._alike(count))
 
     def _alike(self, count: int) -> bool:
         """Return whether a step is the same, to the last bit, in each of `count` lanes that hold the same image."""
@@ -95,12 +96,3 @@ def _most_lanes(*networks) -> int:
     device = "GPU" if tf.config.list_physical_devices("GPU") else "CPU"
     outputs = sum(int(np.prod(layer.output.shape[1:])) for network in networks for layer in network.layers)
     return 2 ** int(np.log2(np.clip(MEMORY[device] // (4 * outputs), 1, MOST_LANES[device])))
-
-
-def _fewer(count: int):
-    """Yield three quarters of a power of two, half of it, three quarters of that ... down to 1."""
-    while count > 1:
-        if count >= 4:
-            yield count * 3 // 4
-        count //= 2
-        yield count

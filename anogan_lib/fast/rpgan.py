@@ -23,12 +23,12 @@ from anogan_lib.datasets.base import as_split, iterate_batches
 from anogan_lib.paper.dcgan import DCGAN, called_real, diversity
 from anogan_lib.paper.networks import block_channels, downsampling, upsampling
 from anogan_lib.training.augmentation import differentiable, flip
+from anogan_lib.training.distribution import GROUP
 from anogan_lib.training.settings import Settings
 
 PENALTY = 1.0  # weight of R1 and of R2, halved as in their papers
-LEAST_DIVERSITY = 0.9
+DIVERSITY_FLOOR = 0.9
 EPOCHS, MOST_STEPS = 45, 6000  # passes where images are many, and steps at most; else `default_steps`
-GROUP = 4  # images whose deviation D is given
 
 
 class Standardise(layers.Layer):
@@ -71,7 +71,7 @@ class MinibatchDeviation(layers.Layer):
 
 @dataclass(frozen=True)
 class RpSettings(Settings):
-    """What an RpGAN is made from; see `training.settings.Settings`."""
+    """The settings of an RpGAN; see `training.settings.Settings`."""
 
     normalisation: str = ""
     learning_rate: float = 1e-3
@@ -97,8 +97,8 @@ class RpGAN(DCGAN):
     def __init__(self, image_shape=(64, 64, 3), **settings):
         super().__init__(image_shape, **settings)
         seen = self.discriminator.get_layer("seen").output  # augmentation comes between the two halves of D
-        self.eyes = keras.Model(self.discriminator.input, seen)
-        self.judge = keras.Model(seen, self.discriminator.output)
+        self.stem = keras.Model(self.discriminator.input, seen)
+        self.head = keras.Model(seen, self.discriminator.output)
 
     def default_epochs(self, steps_an_epoch: int) -> int:
         steps = min(max(self.default_steps, EPOCHS * steps_an_epoch), MOST_STEPS)
@@ -146,7 +146,7 @@ class RpGAN(DCGAN):
         with tf.GradientTape() as tape:
             with tf.GradientTape() as inner:
                 inner.watch((real, fake))
-                real_logits, fake_logits = (self.judge(each, training=True) for each in (real, fake))
+                real_logits, fake_logits = (self.head(each, training=True) for each in (real, fake))
             slopes = [self.in_units(each) for each in inner.gradient((real_logits, fake_logits), (real, fake))]
             penalties = sum(tf.reduce_sum(each**2) for each in slopes) / tf.cast(count, tf.float32)  # R1 + R2
             loss = tf.reduce_mean(tf.nn.softplus(fake_logits - real_logits))
@@ -157,21 +157,21 @@ class RpGAN(DCGAN):
         return {"d_loss": loss, "d_real": told, "d_fake": 1.0 - told}
 
     def generator_step(self, images):
-        real_logits = self.judge(self.seen(images, 9), training=True)
+        real_logits = self.head(self.seen(images, 9), training=True)
         z = self.noise(images, 4)
         with tf.GradientTape() as tape:
             fake = self.generator(z, training=True)
-            fake_logits = self.judge(self.seen(fake, 5), training=True)
+            fake_logits = self.head(self.seen(fake, 5), training=True)
             loss = tf.reduce_mean(tf.nn.softplus(real_logits - fake_logits))
             diverse = diversity(fake, images)
-            objective = loss + tf.nn.relu(LEAST_DIVERSITY - diverse)
+            objective = loss + tf.nn.relu(DIVERSITY_FLOOR - diverse)
         variables = self.generator.trainable_variables
         self.g_optimizer.apply(tape.gradient(objective, variables), variables)
         return {"g_loss": loss, "diversity": diverse}
 
     def seen(self, images, purpose: int):
         """Return what D sees of images in training, (N, H, W, 2C): x and (x - m) / s, moved alike."""
-        return differentiable(self.eyes(images), self.settings.augment, self._seed(purpose))
+        return differentiable(self.stem(images), self.settings.augment, self._seed(purpose))
 
     def in_units(self, slopes):
         """Return D's gradient by x, in units of s, from that by what D sees, (N, H, W, 2C) -> (N, H, W, C)."""

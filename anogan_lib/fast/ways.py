@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from anogan_lib.checks import number, whole
+from anogan_lib.checks import real, whole
 from anogan_lib.datasets.base import as_split
 from anogan_lib.fast.encoder import EncoderSearch
 from anogan_lib.fast.lanes import Lanes
@@ -18,10 +18,7 @@ class Ways:
     """Invert images from a random start or, with an encoder, from E(x).
 
     Args:
-        generator: G, z (N, L) -> images (N, H, W, C).
-        features: f, images -> (N, h, w, channels).
-        prior: where z may lie.
-        encoder: E, images -> z, or None.
+        generator, features, prior, encoder: as `EncoderSearch` takes them; encoder may be None.
         region: (H, W) bool, the region of interest, or None for the whole image.
         elsewhere: (H, W, C), what x and G(z) are replaced by outside the region.
 
@@ -47,7 +44,7 @@ class Ways:
             raise ValueError('init="encoder" needs an encoder: call detector.fit_encoder(data.train) first.')
         pace = PACES[init]
         if step_size is not None:
-            pace = PAPER._replace(step_size=number("step_size", step_size, 0, 100, above=True))
+            pace = PAPER._replace(step_size=real("step_size", step_size, 0, 100, above=True))
         steps = PACES[init].steps if steps is None else whole("steps", steps, 0, MOST_STEPS)
         if self.region is not None:
             images = np.asarray(self.within(as_split(images).images))

@@ -21,7 +21,7 @@ from anogan_lib.training import distribution
 from anogan_lib.training.augmentation import differentiable, flip
 from anogan_lib.training.checkpoints import Checkpoints, History
 from anogan_lib.training.progress import Progress
-from anogan_lib.training.reading import Source
+from anogan_lib.training.reading import CheckedFolder
 from anogan_lib.training.reproducible import load_dcgan, save_dcgan, seeded, step_seed
 from anogan_lib.training.settings import Settings
 from anogan_lib.training.writing import settle
@@ -203,7 +203,7 @@ class DCGAN:
         return progress.history
 
     def _seed(self, purpose: int):
-        """A seed for each purpose (0, 4: z; 1: flips; 2, 3, 5: augmentation) in each step, however training began."""
+        """Return the seed of a purpose (0, 4: z; 1: flips; 2, 3, 5: augmentation) in this step of the training."""
         return step_seed(self.settings.seed, purpose, self.steps_done)
 
     def _checkpoints(self, folder) -> Checkpoints:
@@ -225,4 +225,4 @@ class DCGAN:
     def load(cls, folder) -> "DCGAN":
         """Read a DCGAN that `save` wrote. Raises FileNotFoundError or ValueError where the folder holds none."""
         settle(Path(folder))
-        return load_dcgan(cls, Source(folder))
+        return load_dcgan(cls, CheckedFolder(folder))

@@ -7,7 +7,7 @@ sees its neighbours in the batch.
 
 from keras import ops
 
-from anogan_lib.checks import number
+from anogan_lib.checks import real
 
 
 def residual_loss(x, y):
@@ -33,4 +33,4 @@ def residual_map(x, y, signed: bool = False):
 
 def check_lam(lam: float) -> float:
     """Return lambda as a float. Raises ValueError outside [0, 1]."""
-    return number("lambda", lam, 0, 1)
+    return real("lambda", lam, 0, 1)

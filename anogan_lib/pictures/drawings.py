@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SMALL = 7.5  # points: the smallest text
-LAMS, PAPER = (0.0, 0.1, 0.5, 1.0), 0.1  # lambdas whose lines are drawn; the paper's
+LAMS, PUBLISHED_LAM = (0.0, 0.1, 0.5, 1.0), 0.1  # lambdas whose lines are drawn; the paper's
 
 
 def pipeline(detector, normal: np.ndarray, image: np.ndarray) -> "Figure":
@@ -133,7 +133,7 @@ def search_path(detector, image: np.ndarray, steps: int = 100) -> "Figure":
     _sphere(ax, *centre, radius)
     left = z @ np.linalg.svd(z, full_matrices=False)[2][:2].T  # the plane in which most of the way lies
     left = centre + 0.97 * radius * left / np.linalg.norm(z, axis=1).max()
-    right = _beside(drawn, image) * (2.65, 0.75) + (3.75, 1.2)  # (T + 1, 2)
+    right = _onto_plane(drawn, image) * (2.65, 0.75) + (3.75, 1.2)  # (T + 1, 2)
     walked = np.linalg.norm(right[:-1] - right[0], axis=1)
     middle, last = int(np.argmax(walked > 0.6 * walked[-1])), len(z) - 1
     when = [0, middle, last] if right[middle, 0] - right[0, 0] > 0.8 else [0, last]  # pictures need room
@@ -160,10 +160,10 @@ def search_path(detector, image: np.ndarray, steps: int = 100) -> "Figure":
     return described(ax.figure, f"Left, z walks over a sphere; right, G(z) walks towards the image x. {fallen}")
 
 
-def _beside(drawn: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Project images (T, H, W, C), and one more, onto a plane, (T + 1, 2): the first is (0, 0), the one more (1, 0).
+def _onto_plane(drawn: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Project G(z) on its way (T, H, W, C) onto a plane, (T + 1, 2): the first at (0, 0), the image x last, at (1, 0).
 
-    The second axis is the direction in which the others lie furthest from the line between those two, at most 1.
+    The second axis is the direction in which the way leaves the line between those two most, at most 1.
     """
     points = np.concatenate([drawn, image[None]]).reshape(len(drawn) + 1, -1) - drawn[0].ravel()
     line = points[-1] / (points[-1] @ points[-1])
@@ -195,7 +195,7 @@ def losses_plane(detector, data, found=None) -> "Figure":
         scores = detector.combine(detector.calibration, each, "paper")
         cuts[each] = cut = float(detector.calibration.threshold(scores, detector.false_alarm_rate))
         ends = [(cut, bottom), (cut, top)] if each == 0 else [(r, (cut - (1 - each) * r) / each) for r in (left, right)]
-        bold = each == PAPER
+        bold = each == PUBLISHED_LAM
         ax.plot(*np.transpose(ends), "-" if bold else "--", color="black", linewidth=2 if bold else 0.9)
         x, y = ends[-1] if each and bottom < ends[-1][1] < top else ((cut - each * top) / (1 - each), top)
         # where the line leaves the picture

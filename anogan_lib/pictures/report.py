@@ -86,7 +86,7 @@ def write(path, detector, data, evaluation: Evaluation | None = None, prediction
 
 
 def _visible(value):
-    """Escape the invisible marks in a text that turn what follows round."""
+    """Escape invisible characters, such as those that reverse the text behind them."""
     if not isinstance(value, str) or hasattr(value, "__html__"):
         return value
     return "\n".join(map(printable, value.split("\n")))

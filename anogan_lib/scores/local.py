@@ -56,12 +56,12 @@ class Local(Standardised):
         return {name: self.largest(name, self._foreground(name, values)) for name, values in differences.items()}
 
     def largest(self, name: str, differences):
-        """The loss that differences (N, h, w, C) amount to: the mean of the largest, in each the root mean square."""
+        """Compute the loss of differences (N, h, w, C): the mean of the places with the largest root mean square."""
         count = TOP if name == self.needs[0] else self.top_cells
         return top_mean(ops.sqrt(ops.mean(differences**2, axis=-1)), count)
 
     def maps(self, x, y):
-        """Mean absolute difference around each pixel, in the images' own contrast, background filtered out."""
+        """Return the mean absolute difference around each pixel, without contrast and background."""
         differences = self._foreground(self.needs[0], without_contrast(x) - without_contrast(y))
         return smooth_map(ops.mean(ops.abs(differences), axis=-1), MAP_BLUR)
 
@@ -123,7 +123,7 @@ def in_cells(features, cells: int):
 
 
 def top_mean(maps, count: int):
-    """Mean of the `count` highest values of each map: (N, H, W) -> (N,)."""
+    """Return the mean of the `count` highest values of each map: (N, H, W) -> (N,)."""
     flat = ops.reshape(maps, (-1, maps.shape[1] * maps.shape[2]))
     return ops.mean(ops.top_k(flat, min(count, flat.shape[1]), sorted=False)[0], axis=1)
 

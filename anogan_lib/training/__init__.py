@@ -1,1 +1,1 @@
-"""What training needs beside the paper: augmentation of images, and checkpoints of an unfinished training."""
+"""What training needs beside the paper: settings, augmentation, checkpoints, several devices, and networks in files."""

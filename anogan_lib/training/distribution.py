@@ -19,7 +19,7 @@ import tensorflow as tf
 
 from anogan_lib.training import workers as tasks
 
-GROUP = 4  # images of a replica, at least: RpGAN's D compares so many
+GROUP = 4  # images whose deviation RpGAN's D is given: a replica takes so many at least
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def on_replicas(step):
 
 
 def joint(count):
-    """Return how many images of the joint batch belong to so many of this replica."""
+    """Return how many images the joint batch has where this replica has `count`."""
     context = _context()
     return count if context is None else count * context.num_replicas_in_sync
 
@@ -146,7 +146,7 @@ def _context():
 
 
 def agreed(value: float) -> float:
-    """Average a number that each worker has computed, outside of a step: all of them then decide alike by it."""
+    """Average a number over all workers, outside of a step, so that they all decide alike."""
     strategy = tf.distribute.get_strategy()
     if workers()[1] == 1:
         return value

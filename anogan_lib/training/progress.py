@@ -22,14 +22,12 @@ class Progress:
     """What `DCGAN.train` keeps and shows while it trains; its arguments are those of `train`.
 
     Args:
-        gan: the DCGAN.
-        epochs: passes in all with `checkpoints`, else beyond those that it has made.
+        epochs: passes in all with `checkpoints`, else beyond those that the DCGAN has made.
         checkpoints: `Checkpoints` to resume from and to write, or None.
 
     Attributes:
         epochs: the numbers of the epochs that are left.
-        history: figures of the epochs made, those before an interruption included.
-        steps: figures of the steps of the present epoch, those before an interruption included.
+        history, steps: figures of the epochs made, and of the steps of the present one; an interruption loses none.
     """
 
     def __init__(self, gan, epochs: int, checkpoints: Checkpoints | None, checkpoint_every, on_epoch, on_step, verbose):

@@ -80,7 +80,7 @@ def _finite(text: str) -> float:
     return value
 
 
-class Source:
+class CheckedFolder:
     """The files of a folder that a stranger may have made. Each is read once, so that what was checked is what is used.
 
     Args:

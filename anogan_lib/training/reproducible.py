@@ -10,7 +10,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from anogan_lib.checks import whole
-from anogan_lib.training.reading import Source, naming, planned
+from anogan_lib.training.reading import CheckedFolder, naming, planned
 from anogan_lib.training.writing import DCGAN_FILES, replacing
 
 FORMAT = 1
@@ -58,7 +58,7 @@ def write_dcgan(gan, folder: Path) -> None:
     (folder / "dcgan.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
 
 
-def load_dcgan(kind, source: Source):
+def load_dcgan(kind, source: CheckedFolder):
     """Read what `write_dcgan` wrote, as an object of the class `kind` or of the subclass that was saved.
 
     Raises:

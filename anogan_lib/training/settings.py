@@ -1,10 +1,10 @@
-"""What a DCGAN is made from, checked: a bad setting is refused before a network is built."""
+"""The settings of a DCGAN, checked: a bad one is refused before a network is built."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral
 
-from anogan_lib.checks import check_seed, flag, number, one_of, whole
+from anogan_lib.checks import check_seed, flag, one_of, real, whole
 from anogan_lib.training.augmentation import check_augment
 
 MOST_WIDTH = 256  # at 256x256 G then has 60 million weights, a quarter of a gigabyte
@@ -14,7 +14,7 @@ PRIORS = ("sphere", "normal")
 
 @dataclass(frozen=True)
 class Settings:
-    """What a DCGAN is made from; `DCGAN(image_shape, **settings)` takes the same names.
+    """The settings of a DCGAN; `DCGAN(image_shape, **settings)` takes the same names.
 
     Attributes:
         image_shape: (H, W, C), sides from 16 to 256, C 1 or 3.
@@ -49,11 +49,11 @@ class Settings:
             "latent_dim": whole("latent_dim", latent_dim, 1, 1024),
             "width": whole("width", self.width, 1, MOST_WIDTH),
             "flips": flag("flips", self.flips),
-            "ema_decay": number("ema_decay", self.ema_decay, 0, 1),
+            "ema_decay": real("ema_decay", self.ema_decay, 0, 1),
             "seed": check_seed(self.seed),
         }
         rates = ("learning_rate", "d_learning_rate")
-        checked |= {name: number(name, getattr(self, name), 0, 1, above=True) for name in rates}
+        checked |= {name: real(name, getattr(self, name), 0, 1, above=True) for name in rates}
         for name, value in checked.items():  # the dataclass is frozen
             object.__setattr__(self, name, value)
         one_of("The prior", self.prior, PRIORS)

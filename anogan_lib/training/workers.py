@@ -1,4 +1,4 @@
-"""Which of several workers this process is, by TF_CONFIG: the environment variable in which TensorFlow looks, too."""
+"""Find out which of several workers this process is, from TF_CONFIG, the environment variable that TensorFlow reads."""
 
 import json
 import os

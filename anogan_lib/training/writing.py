@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from anogan_lib.training.reading import Source, naming
+from anogan_lib.training.reading import CheckedFolder, naming
 
 COMPLETE, UNFINISHED = ".complete", ".unfinished"
 DCGAN_FILES = ("dcgan.json", "generator.keras", "discriminator.keras")
@@ -60,7 +60,7 @@ def settle(folder: Path) -> None:
         return
     listed = FILES
     if (complete / "detector.json").is_file():
-        about = Source(complete).json("detector.json")
+        about = CheckedFolder(complete).json("detector.json")
         with naming(complete / "detector.json"):
             listed = {"detector.json", *about["files"]}
     old = _own(folder)
@@ -75,7 +75,7 @@ def settle(folder: Path) -> None:
 def _own(folder: Path) -> set[str]:
     """Return the names of the files of the detector and the DCGAN that a folder holds."""
     try:
-        about = Source(folder).json("detector.json")
+        about = CheckedFolder(folder).json("detector.json")
         files = about["files"] if about["format"] > 2 else FILES  # before format 3 they were not listed
         return {"detector.json", *DCGAN_FILES, *files}
     except (OSError, ValueError, TypeError, KeyError):

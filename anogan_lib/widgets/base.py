@@ -1,13 +1,16 @@
-"""What every view shares: an anywidget with a caption, a still picture, actions and an exported page."""
+"""What the views share: an anywidget with a caption, a still picture, actions and an exported page."""
 
 import contextlib
 import json
+import math
 import threading
+from io import BytesIO
 from pathlib import Path
 
 import anywidget
 import numpy as np
 import traitlets as tr
+from PIL import Image
 
 from anogan_lib import pictures
 from anogan_lib.checks import printable
@@ -119,6 +122,29 @@ class View(anywidget.AnyWidget):
         data, metadata = super()._repr_mimebundle_()
         png, about = self.still()._repr_png_()
         return data | {"image/png": png}, metadata | {"image/png": about | {"alt": f"{self._label}. {self.caption}"}}
+
+
+def sheet(tiles: np.ndarray, columns: int | None = None, quality: int | None = None) -> dict:
+    """Pack pictures (N, H, W), (N, H, W, 1), (N, H, W, 3) or (N, H, W, 4) uint8 into one image file, for `v.sheet`.
+
+    Args:
+        columns: tiles in a row; None for about as many as rows.
+        quality: of JPEG; None for PNG, which is exact.
+
+    Returns:
+        {"data": bytes, "type": MIME type, "count": N, "columns": tiles in a row, "width": W, "height": H}
+    """
+    count, height, width = tiles.shape[:3]
+    columns = min(columns or math.ceil(math.sqrt(count)), count)
+    tiles = [Image.fromarray(tile) for tile in (tiles[..., 0] if tiles.shape[3:] == (1,) else tiles)]
+    whole = Image.new(tiles[0].mode, (columns * width, math.ceil(count / columns) * height))
+    for i, tile in enumerate(tiles):
+        whole.paste(tile, (i % columns * width, i // columns * height))
+    file, kind = BytesIO(), "png" if quality is None else "jpeg"
+    options = {} if quality is None else {"quality": quality, "subsampling": 0}  # colours stay within their tile
+    whole.save(file, kind, **options)
+    shape = {"count": count, "columns": columns, "width": width, "height": height}
+    return {"data": file.getvalue(), "type": f"image/{kind}"} | shape
 
 
 def checked(detector, images) -> Split:

@@ -12,8 +12,7 @@ from anogan_lib.datasets.base import labelled
 from anogan_lib.datasets.images import resize_all
 from anogan_lib.evaluation import metrics
 from anogan_lib.paper.score import check_lam
-from anogan_lib.widgets.base import View, check_same, image_names, number, script
-from anogan_lib.widgets.sheets import sheet
+from anogan_lib.widgets.base import View, check_same, image_names, number, script, sheet
 
 LAMS = np.round(np.linspace(0, 1, 101), 2)
 RATES = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
@@ -72,7 +71,7 @@ class LambdaExplorer(View):
         self.detector, self.images, self.labels = detector, split.images, split.labels
         if not 0 < self.labels.sum() < len(self.labels):
             raise ValueError("The explorer compares normal with anomalous images: give at least one of each.")
-        detector.calibration_scores  # noqa: B018 - says so where the detector is not calibrated
+        len(detector.calibration_scores)  # raises where the detector is not calibrated
         rates = [rate for rate in RATES if rate >= detector.calibration.lowest_rate - 1e-12]
         kinds = np.asarray(pictures.CLASSES)[self.labels] if split.kinds is None else split.kinds
         self.losses = (prediction or detector.invert(split)).losses

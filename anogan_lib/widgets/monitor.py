@@ -14,8 +14,7 @@ from anogan_lib.datasets.base import as_split
 from anogan_lib.datasets.images import to_uint8
 from anogan_lib.paper import prior
 from anogan_lib.training.progress import ENOUGH_STEPS, FIGURES, advice, empty_history
-from anogan_lib.widgets.base import View, number, script
-from anogan_lib.widgets.sheets import sheet
+from anogan_lib.widgets.base import View, number, script, sheet
 
 EVERY = 0.5  # seconds between two looks at least
 SHARE = 0.03  # of the training time that watching may take

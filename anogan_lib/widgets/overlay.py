@@ -8,8 +8,8 @@ from anogan_lib import pictures
 from anogan_lib.checks import whole
 from anogan_lib.datasets.images import from_uint8, resize_all
 from anogan_lib.evaluation.calibration import Prediction
-from anogan_lib.widgets.base import View, check_same, checked, image_names, map_scale, number, script
-from anogan_lib.widgets.sheets import border, sheet
+from anogan_lib.evaluation.regions import outline
+from anogan_lib.widgets.base import View, check_same, checked, image_names, map_scale, number, script, sheet
 
 COLOUR_MAPS = ("viridis", "magma", "cividis", "gray", "jet")  # jet last: its bright bands draw edges where are none
 BUDGET = 4_500_000  # bytes of pictures; above it they are sent coarser
@@ -94,7 +94,7 @@ class ResidualOverlay(View):
             verdicts=verdicts,
             palettes={name: colormaps[name](np.arange(256), bytes=True)[:, :3].tobytes() for name in COLOUR_MAPS},
             sheets=sheets,
-            outlines=[border(mask > 127).astype("uint16").tobytes() for mask in self._shown.get("masks", ())],
+            outlines=[(outline(mask > 127) + 0.5).astype("uint16").tobytes() for mask in self._shown.get("masks", ())],
         )
 
     @tr.validate("index", "pixel")

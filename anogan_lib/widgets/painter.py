@@ -5,8 +5,8 @@ import traitlets as tr
 
 from anogan_lib import pictures
 from anogan_lib.datasets.images import from_uint8, to_uint8
-from anogan_lib.widgets.base import View, checked, number, script
-from anogan_lib.widgets.sheets import border, sheet
+from anogan_lib.evaluation.regions import outline
+from anogan_lib.widgets.base import View, checked, number, script, sheet
 
 LUMA = np.array([0.299, 0.587, 0.114])  # the weight of each colour in grey (ITU-R BT.601)
 
@@ -128,7 +128,7 @@ class DefectPainter(View):
         coloured[level < pictures.CUT_OFF, 3] = 0
         with self.hold_sync():
             self.similar, self.overlay = sheet(to_uint8(found.reconstruction)), sheet(coloured[None])
-            self.outline = border(above).ravel().tolist()
+            self.outline = (outline(above) + 0.5).ravel().tolist()
             self.answer = {
                 "score": float(found.scores[0]),
                 "threshold": float(self.detector.threshold),

@@ -9,8 +9,7 @@ import traitlets as tr
 from anogan_lib import pictures
 from anogan_lib.checks import whole
 from anogan_lib.datasets.base import Split
-from anogan_lib.widgets.base import View, checked, image_names, map_scale, number, script
-from anogan_lib.widgets.sheets import sheet
+from anogan_lib.widgets.base import View, checked, image_names, map_scale, number, script, sheet
 
 AHEAD = 4  # images that are searched before anyone asks; where there are more, only the one shown is
 FRAMES = 100  # recorded steps of a long search; fewer where their pictures would hold more than PIXELS

@@ -5,13 +5,12 @@ import tensorflow as tf
 import traitlets as tr
 
 from anogan_lib import pictures
-from anogan_lib.checks import number, whole
+from anogan_lib.checks import real, whole
 from anogan_lib.datasets.base import Split
 from anogan_lib.datasets.images import to_uint8
 from anogan_lib.paper.dcgan import DCGAN
 from anogan_lib.paper.prior import draw, onto_prior
-from anogan_lib.widgets.base import View, checked, image_names, script
-from anogan_lib.widgets.sheets import sheet
+from anogan_lib.widgets.base import View, checked, image_names, script, sheet
 
 REACH = 3.0  # how far a direction's slider goes either way, in spreads of z
 DRAWN = 256  # samples of the prior from which directions are taken where there are no images
@@ -138,7 +137,7 @@ class LatentWalk(View):
             return tuple(whole(name, each, 0, len(self.ends_z) - 1) for each in value)
         if len(value) != len(self.directions):
             raise ValueError(f"position holds {len(self.directions)} numbers, one a direction. Received: {value}.")
-        return [number(name, each, -REACH, REACH) for each in value]
+        return [real(name, each, -REACH, REACH) for each in value]
 
     # ---- where we are
 

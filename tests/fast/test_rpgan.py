@@ -97,10 +97,10 @@ def test_minibatch_deviation_is_that_of_groups_of_four():
 def test_gradient_penalties_are_in_units_of_the_spread(gan, images):
     """Images and spread scaled alike have the same penalty: the chain rule by hand against finite differences."""
     x = tf.constant(images[:2])
-    seen = gan.eyes(x)
+    seen = gan.stem(x)
     with tf.GradientTape() as tape:
         tape.watch(seen)
-        logits = gan.judge(seen)
+        logits = gan.head(seen)
     slopes = gan.in_units(tape.gradient(logits, seen)).numpy()
     direction = np.random.default_rng(1).normal(size=x.shape).astype("float32")
     spread, small = float(units_of(gan.discriminator).spread), 1e-3

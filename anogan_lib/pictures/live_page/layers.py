@@ -8,6 +8,8 @@ import zlib
 
 import numpy as np
 
+STRIDED = ((4, 4), (2, 2), "same")  # kernel, strides and padding of all convolutions
+
 
 class Weights:
     """Arrays laid one after the other; `add` says where each one lies."""
@@ -45,7 +47,7 @@ def chain(model, weights: Weights) -> list[dict]:
             found.append({"kind": "dense", "shape": [layer.units], "weight": layer.kernel, "bias": layer.bias})
         elif name == "Reshape":
             found[-1]["shape"] = list(layer.target_shape)
-        elif name in ("Conv2D", "Conv2DTranspose") and _usual(layer):
+        elif name in ("Conv2D", "Conv2DTranspose") and (layer.kernel_size, layer.strides, layer.padding) == STRIDED:
             kind = "convolution" if name == "Conv2D" else "transposed"
             about = {"channels": layer.filters, "weight": layer.kernel, "bias": layer.bias}
             found.append({"kind": kind} | about)
@@ -71,11 +73,6 @@ def chain(model, weights: Weights) -> list[dict]:
                 f"Received: {name} {layer.name!r} in {model.name!r}."
             )
     return [_packed(each, weights) for each in found]
-
-
-def _usual(layer) -> bool:
-    """Whether a convolution is one of the project's: a 4 x 4 kernel, stride 2, padding "same"."""
-    return (layer.kernel_size, layer.strides, layer.padding) == ((4, 4), (2, 2), "same")
 
 
 def _fold(layer, before: dict) -> None:
