@@ -385,6 +385,10 @@ def test_for_everyone(opened, name, scheme, width):
     assert found == []
     assert live.page.evaluate("document.documentElement.scrollWidth") <= width
     boxes = live.page.locator("main").evaluate(BOXES)
+    clipped = live.page.locator("figcaption").evaluate_all(
+        "all => all.filter(one => one.scrollWidth > one.clientWidth)"
+    )
+    assert clipped == []
     assert boxes["count"] > 20 and boxes["wider"] <= 0 and boxes["out"] == [] and boxes["over"] == []
 
 
