@@ -103,7 +103,7 @@ notebooks: $(STAMP)
 		--ExecutePreprocessor.store_widget_state=False \
 		--ClearMetadataPreprocessor.enabled=True --ClearMetadataPreprocessor.clear_cell_metadata=False \
 		--ClearMetadataPreprocessor.preserve_nb_metadata_mask=kernelspec
-	$(BIN)/python notebooks/views.py stills
+	$(BIN)/python notebooks/views.py stills $(NOTEBOOKS)
 
 student: $(STAMP)
 	$(BIN)/python notebooks/editions.py student

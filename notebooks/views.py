@@ -1,7 +1,7 @@
 """The notebooks' interactive views as pages that need no kernel, and as still pictures.
 
-    python notebooks/views.py pages FOLDER    a page for each view, NOTEBOOK-NUMBER.html, for `make site`
-    python notebooks/views.py stills          each view's picture, taken in Chromium, into the notebooks' outputs
+    python notebooks/views.py pages FOLDER       a page for each view, NOTEBOOK-NUMBER.html, for `make site`
+    python notebooks/views.py stills [FILE...]   each view's picture, taken in Chromium, into the notebooks' outputs
 
 A view is built again by the cells of its notebook that it needs, and by no others.
 """
@@ -110,7 +110,7 @@ def chromium() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-def write_stills() -> None:
+def write_stills(notebooks: list[Path]) -> None:
     """Put a picture of each view, as Chromium shows it, in place of the one that its output holds."""
     if not chromium() or not importlib.util.find_spec("playwright"):
         print("Chromium or Playwright is missing: the views keep the pictures that matplotlib draws of them.")
@@ -120,7 +120,7 @@ def write_stills() -> None:
     with sync_playwright() as playwright, TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": WIDTH, "height": 1300}, color_scheme="light")
-        for path in sorted(FOLDER.glob("*.ipynb")):
+        for path in notebooks:
             notebook = nbformat.read(path, 4)
             outputs = [each for cell in notebook.cells for each in cell.get("outputs", ()) if is_view(each)]
             for view, output in zip(build(path), outputs, strict=True):
@@ -146,7 +146,7 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["pages", folder]:
             write_pages(Path(folder).resolve())
-        case ["stills"]:
-            write_stills()
+        case ["stills", *files]:
+            write_stills([Path(file).resolve() for file in files] or sorted(FOLDER.glob("*.ipynb")))
         case _:
-            sys.exit(f"What of the views? pages FOLDER, or stills. Received: {' '.join(sys.argv[1:]) or 'nothing'}.")
+            sys.exit(f"pages FOLDER, or stills [FILE...]? Received: {' '.join(sys.argv[1:]) or 'nothing'}.")

@@ -83,12 +83,12 @@ def advice(history: dict) -> list[str]:
     found = []
     if diverse < LEAST_DIVERSITY:
         found.append(
-            f"The generator repeats itself: its images differ from one another {diverse:.0%} as much as the training "
-            "images do. RpGAN, more images, or fewer epochs may help."
+            f"The generator repeats itself: its images differ from one another {100 * diverse:.0f} % as much as the "
+            "training images do. RpGAN, more images, or fewer epochs may help."
         )
     if real > 0.98 and fake < 0.02:
         found.append(
-            f"The discriminator has won: it tells {real:.0%} of the real images and {1 - fake:.0%} of the generated "
-            "ones, and G learns no more. A smaller d_learning_rate, augmentation, or more images may help."
+            f"The discriminator has won: it recognises {100 * real:.0f} % of real and {100 - 100 * fake:.0f} % of "
+            "generated images, and G learns no more. A smaller d_learning_rate, augmentation, or more images may help."
         )
     return found

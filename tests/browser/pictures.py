@@ -1,4 +1,6 @@
-"""Pictures of the six views, taken in JupyterLab as a reader sees them: `make view-pictures` writes img/view-*.png.
+"""Pictures of the six views, taken in JupyterLab as a reader sees them, and of a report: `make view-pictures`.
+
+They go to img/view-*.png and img/report.png.
 
 No test: pytest lends its fixtures, and leaves a file of this name out unless it is named.
 """
@@ -7,6 +9,9 @@ import pytest
 from laboratory import ROOT, SET_UP, VIEWS
 from PIL import Image
 from test_live_views_in_browser import stroke, waited
+
+from anogan_lib import datasets, pretrained
+from anogan_lib.pictures import report
 
 SIZE = {"width": 1000, "height": 1300}  # high enough for the highest view
 TRAINING = """gan = DCGAN((64, 64, 3), latent_dim=32, width=16, seed=0)
@@ -58,7 +63,19 @@ def test_picture(book, name):
     else:
         book.ask(scene)
     book.page.wait_for_timeout(1000)
-    path = ROOT / "img" / f"view-{name}.png"
-    view.screenshot(path=path)
+    keep(view.screenshot(), f"view-{name}.png")
+
+
+def test_picture_of_a_report(chromium, tmp_path):
+    data = datasets.load("hazelnut")
+    file = report.write(tmp_path / "report.html", pretrained.detector(data), data)
+    page = chromium.new_page(viewport=SIZE)
+    page.goto(file.as_uri())
+    keep(page.screenshot(), "report.png")
+
+
+def keep(png, name):
+    path = ROOT / "img" / name
+    path.write_bytes(png)
     if path.stat().st_size > 150_000:
         Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)

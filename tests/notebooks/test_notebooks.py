@@ -4,6 +4,7 @@ That they run and print what they printed is for nbval to say; that they were ru
 """
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -121,6 +122,28 @@ def test_the_opening_table_links_the_glossary_and_tells_minutes(path):
 
 
 @every_notebook
+def test_the_minutes_of_reading_follow_the_rule_in_the_readme(path):
+    """180 words a minute, one minute a figure, three a view, four an exercise, rounded up; the capstone by itself."""
+    total = 0.0
+    for cell in cells(path):
+        if cell["cell_type"] == "code":
+            seen = 3 if any(map(views.is_view, cell["outputs"])) else shows_a_picture(cell)
+            total += seen + 4 * ("exercise" in cell["tags"])
+        elif "solution" not in cell["tags"]:
+            before, *after = re.split(r"^## (?:Capstone|Further reading)", cell["source"], flags=re.MULTILINE)
+            total += len(before.split()) / 180
+            if after:
+                break
+    minutes = str(5 * math.ceil(total / 5))
+    stated = re.search(r"^\| Minutes .* (?:exercises|on the digits|trying): (\d+)", text(path)[0], re.MULTILINE)[1]
+    tables = "\n".join([*text(NOTEBOOKS[0]), (FOLDER / "README.md").read_text(encoding="utf-8")])
+    rows = re.findall(rf"^\| \[.*\]\({path.name}\) .*", tables, re.MULTILINE)
+    listed = [re.match(r"\d+", row.split("|")[5].strip())[0] for row in rows]
+    assert {minutes, *listed} == {stated} and int(stated) <= 60
+    assert len(listed) == (1 if path == NOTEBOOKS[0] else 2)
+
+
+@every_notebook
 def test_every_figure_has_its_number_and_caption_beneath_it(path):
     """A view has none: a cell beside it says what to try; neither has the picture of an exercise."""
     number, all_cells = 0, cells(path)
@@ -166,6 +189,9 @@ def test_every_exercise_has_question_first_attempt_hint_and_solution(path):
         said, opening = prints(cell).splitlines()[-1], SAID[exercise.level]
         assert said.startswith("Not yet: ") and opening in said, f"{exercise.name}: the first attempt's nudge"
         assert ("pass  # write it here" in cell["source"]) == (exercise.level == "write")
+        above = "\n".join(each["source"] for each in all_cells[:i] if each["cell_type"] == "markdown")
+        heading = re.findall(r"^### .*", above, re.MULTILINE)[-1]
+        assert heading.endswith(f" ({exercise.level})"), heading
         solution = all_cells[i + 1]
         assert solution["tags"] == {"solution"} and solution["source"].startswith("<details>")
         assert f"```python\n{exercise.source().rstrip()}\n```" in solution["source"], exercise.name
