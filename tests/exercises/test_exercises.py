@@ -236,8 +236,9 @@ def test_the_capstone_is_anogan_in_60_lines_and_as_good_as_the_librarys():
     digits = datasets.load("digits:8", size=16)
     gan = DCGAN(digits.image_shape, latent_dim=8, width=16, seed=0)
     gan.train(digits.train, epochs=700, verbose=False)
-    test = digits.test[::4]
-    library = auroc(test.labels, AnoGAN(gan, recipe="paper").invert(test).scores(lam=0.1))
+    eights, others = (np.flatnonzero(digits.test.labels == label) for label in (0, 1))
+    some = digits.test[[*eights, *others[::4]]]
+    library = auroc(some.labels, AnoGAN(gan, recipe="paper").invert(some).scores(lam=0.1))
     assert library > 0.9 and solved("capstone") > library - 0.02
     parts = ("networks", "training_step", "mapping", "capstone")
     lines = [
