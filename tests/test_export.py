@@ -235,6 +235,35 @@ def test_a_failed_export_leaves_the_file_before(encoders, tmp_path, monkeypatch)
     assert (tmp_path / "it.tflite").read_bytes() == b"before"
 
 
+def with_card(exported, path: Path, changed=None, graph: bytes | None = None) -> Path:
+    """Write an exported detector with a changed card, or with another graph and its checksum."""
+    about = read_card(exported)
+    about |= {"calibration_scores": about["calibration_scores"].tolist()}
+    if graph is not None:
+        about |= {"bytes": len(graph), "crc32": zlib.crc32(graph)}
+    path.write_bytes(exported.read_bytes()[: about["bytes"]] if graph is None else graph)
+    with ZipFile(path, "a", ZIP_DEFLATED) as archive:
+        archive.writestr("card.json", json.dumps(about | (changed or {})))
+    return path
+
+
+PEAK = """
+import sys
+from anogan_lib.litert import read_card
+def peak(): return 1024 * int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
+read_card(sys.argv[1])
+before = peak()
+read_card(sys.argv[2])
+print(peak() - before)
+"""
+
+
+def test_a_large_file_is_held_once(exported, tmp_path):
+    large = with_card(exported, tmp_path / "large.tflite", graph=bytes(100_000_000))
+    told = subprocess.run([sys.executable, "-c", PEAK, exported, large], cwd=ROOT, capture_output=True, check=True)
+    assert int(told.stdout) < 1.5 * large.stat().st_size
+
+
 @pytest.mark.parametrize("damage", ["cut", "changed", "no detector"])
 def test_a_damaged_file_is_one_sentence(damage, exported, tmp_path, capsys):
     whole, path = exported.read_bytes(), tmp_path / "it.tflite"
@@ -273,32 +302,20 @@ def test_a_damaged_file_is_one_sentence(damage, exported, tmp_path, capsys):
     ids=lambda changed: str(changed)[:40],
 )
 def test_a_crafted_card_is_one_sentence(changed, exported, tmp_path, capsys):
-    graph, path = exported.read_bytes()[: (about := read_card(exported))["bytes"]], tmp_path / "it.tflite"
-    path.write_bytes(graph)
-    with ZipFile(path, "a", ZIP_DEFLATED) as archive:
-        about["calibration_scores"] = about["calibration_scores"].tolist()
-        archive.writestr("card.json", json.dumps(about | changed))
+    path = with_card(exported, tmp_path / "it.tflite", changed)
     began = time.process_time()
     said = complaint(capsys, "score", path, "x.png")
     assert f"Cannot read {path}: " in said and said.isprintable() and time.process_time() - began < 2
 
 
 def test_a_card_does_not_steer_the_terminal(exported, tmp_path, capsys):
-    graph, path = exported.read_bytes()[: (about := read_card(exported))["bytes"]], tmp_path / "it.tflite"
-    path.write_bytes(graph)
-    with ZipFile(path, "a", ZIP_DEFLATED) as archive:
-        about["calibration_scores"] = about["calibration_scores"].tolist()
-        archive.writestr("card.json", json.dumps(about | {"description": "\x1b]0;red\x07\u202e", "\x1b[2J": 1}))
+    path = with_card(exported, tmp_path / "it.tflite", {"description": "\x1b]0;red\x07\u202e", "\x1b[2J": 1})
     assert main(["score", str(path)]) == 0
     assert all(line.isprintable() for line in capsys.readouterr().out.splitlines())
 
 
 def test_a_graph_that_is_none_is_one_sentence(exported, tmp_path, capsys):
-    about, graph, path = read_card(exported), b"TFL3" * 100, tmp_path / "it.tflite"
-    path.write_bytes(graph)
-    about |= {"calibration_scores": [1.0], "bytes": len(graph), "crc32": zlib.crc32(graph)}
-    with ZipFile(path, "a", ZIP_DEFLATED) as archive:
-        archive.writestr("card.json", json.dumps(about))
+    path = with_card(exported, tmp_path / "it.tflite", graph=b"TFL3" * 100)
     assert f"Cannot read {path}: " in complaint(capsys, "score", path, "x.png")
 
 
