@@ -15,6 +15,7 @@ from anogan_lib.pictures.curves import (
     precision_recall_curve,
     roc_curve,
     score_distributions,
+    thumbnails,
 )
 from anogan_lib.pictures.drawings import growing_blocks, losses_plane, pipeline, search_path
 from anogan_lib.pictures.images import (

@@ -367,7 +367,7 @@ def test_watching_takes_less_than_a_twentieth_of_the_time(masked_data, monkeypat
 @pytest.mark.parametrize(
     ("figures", "said"),
     [
-        ({"diversity": 0.31}, "The generator repeats itself: its images differ from one another 31% as much"),
+        ({"diversity": 0.31}, "The generator repeats itself: its images differ from one another 31 % as much"),
         ({"d_real": 1.0, "d_fake": 0.0}, "The discriminator has won"),
         ({}, None),
     ],
