@@ -41,7 +41,8 @@ def chromium():
 def lab(tmp_path_factory):
     """A JupyterLab server; gives its address and the folder of its notebooks."""
     folder = tmp_path_factory.mktemp("lab")
-    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    for name in ("notebooks", "img"):
+        shutil.copytree(ROOT / name, folder / name)
     (folder / "weights").symlink_to(ROOT / "weights")
     for plugin, settings in SETTINGS.items():
         path = folder / "settings" / f"{plugin}.jupyterlab-settings"

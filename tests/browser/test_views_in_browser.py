@@ -138,8 +138,8 @@ def test_keys_move_the_search_and_never_the_cells(search, last):
 
 def test_images_and_starts_are_chosen(search):
     book, view = search
-    view.get_by_role("combobox", name="Image", exact=True).select_option(label="a good nut")
-    assert caption(view).startswith("a good nut")
+    view.get_by_role("combobox", name="Image", exact=True).select_option(label="good")
+    assert caption(view).startswith("good")
     view.get_by_role("combobox", name="Start", exact=True).select_option(label="3")
     assert "random start 3" in caption(view)
     agrees(book, view, "stepper")
