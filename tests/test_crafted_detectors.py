@@ -17,15 +17,15 @@ import pytest
 from anogan_lib import DCGAN, AnoGAN, RpGAN, saving
 from anogan_lib.training import reading
 
-FORMAT_2 = Path(__file__).parent / "format2"
+ROOT = Path(__file__).parents[1]
+FORMAT_2 = ROOT / "tests" / "format2"
 SECONDS, MEGABYTES = 2.0, 300
 CASES = {}
 
 LOADER = """
 import json, sys, time
 from anogan_lib import AnoGAN
-# Not getrusage: what that counts begins with the size of the process that started this one.
-def peak(): return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024
+from tests.peak import peak
 AnoGAN.load(sys.argv[1])  # what TensorFlow itself takes
 for folder in sys.argv[2:]:
     said, before, began = "nothing", peak(), time.process_time()
@@ -35,7 +35,7 @@ for folder in sys.argv[2:]:
         said = str(error)
     except BaseException as error:
         said = f"{type(error)}: {error}"
-    print(json.dumps([said, time.process_time() - began, peak() - before]), flush=True)
+    print(json.dumps([said, time.process_time() - began, (peak() - before) / 2**20]), flush=True)
 """
 
 
@@ -512,7 +512,7 @@ def results(base, tmp_path_factory):
         if sealed:
             seal(folders[-1])
     command = [sys.executable, "-c", LOADER, str(base), *map(str, folders)]
-    said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=300)
     return dict(zip(CASES, map(json.loads, said.stdout.splitlines()), strict=True))
 
 

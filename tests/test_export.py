@@ -250,7 +250,7 @@ def with_card(exported, path: Path, changed=None, graph: bytes | None = None) ->
 PEAK = """
 import sys
 from anogan_lib.litert import read_card
-def peak(): return 1024 * int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
+from tests.peak import peak
 read_card(sys.argv[1])
 before = peak()
 read_card(sys.argv[2])

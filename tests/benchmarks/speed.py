@@ -382,7 +382,7 @@ def step_table(told: dict) -> str:
     lines = [
         ["a step of the usual networks", "search", "training"],
         ["milliseconds", rounded(search["step_ms"], 2), rounded(training["step_ms"], 2)],
-        ["in convolutions", *(f"{100 * told['convolutions_share']:.0f} %" for told in (search, training))],
+        ["in convolutions", *(f"{100 * each['convolutions_share']:.0f} %" for each in (search, training))],
         ["waiting for images", "", f"{100 * training['input_wait_share']:.1f} %"],
         ["of the speed of a large matrix product", f"{100 * search['peak_share']:.0f} %", ""],
     ]
