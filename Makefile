@@ -98,11 +98,12 @@ lint: $(STAMP)
 
 # Timings, widget state and versions would differ at each run: only what a reader sees is kept, views as Chromium shows them.
 notebooks: $(STAMP)
-	$(BIN)/jupyter nbconvert --to notebook --inplace --execute --coalesce-streams $(NOTEBOOKS) \
+	$(BIN)/jupyter nbconvert --to notebook --inplace --execute $(NOTEBOOKS) \
 		--ExecutePreprocessor.timeout=300 --ExecutePreprocessor.record_timing=False \
 		--ExecutePreprocessor.store_widget_state=False \
 		--ClearMetadataPreprocessor.enabled=True --ClearMetadataPreprocessor.clear_cell_metadata=False \
 		--ClearMetadataPreprocessor.preserve_nb_metadata_mask=kernelspec
+	$(BIN)/jupyter nbconvert --to notebook --inplace --coalesce-streams $(NOTEBOOKS)
 	$(BIN)/python notebooks/views.py stills $(NOTEBOOKS)
 
 student: $(STAMP)
