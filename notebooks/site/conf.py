@@ -107,9 +107,9 @@ def with_navigation(_app, name: str, source: list[str]) -> None:
     for cell in notebook["cells"]:
         for output in cell.get("outputs", ()):
             alt = output.get("metadata", {}).get("image/png", {}).get("alt")
-            if alt and not is_view(output):  # MyST-NB takes a figure's text from its cell
-                cell["metadata"]["mystnb"] = {"image": {"alt": alt}}
             if not is_view(output):
+                if alt:  # MyST-NB takes a figure's text from its cell
+                    cell["metadata"]["mystnb"] = {"image": {"alt": alt}}
                 continue
             title = html.escape((alt or "Interactive view").split(". ")[0])
             frame = (

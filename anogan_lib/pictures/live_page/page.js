@@ -99,10 +99,11 @@ node("lam").addEventListener("input", () => {
 
 // ---- what it says
 
-// The p-value of a score, and the verdict.
+// How many normal images score as much or more, of how many; the p-value; the verdict.
 const judge = (way, score) => {
-  const p = pValue(normalScores(way, lam()), score);
-  return { p, verdict: p <= about.false_alarm_rate + 1e-12 ? "anomalous" : "normal" };
+  const normal = normalScores(way, lam()), p = pValue(normal, score);
+  const verdict = p <= about.false_alarm_rate + 1e-12 ? "anomalous" : "normal";
+  return { above: normal.filter((each) => each >= score).length, of: normal.length, p, verdict };
 };
 // Why a walk has no verdict, or "".
 const missing = (walk) => {
@@ -111,17 +112,17 @@ const missing = (walk) => {
   return walk.own && lam() === about.lam ? "" : "none: another lambda";
 };
 
+// What the page says of the start that it shows, in two parts: the verdict, or "", stands apart.
 const describe = () => {
   const walk = walks[shown], [r, d] = [walk.residual.at(-1), walk.discrimination.at(-1)], a = scoreOf(r, d, lam());
   const now = `Step ${walk.t} of ${steps}: R = ${number(r)}, D = ${number(d)}, A(x) = ${number(a)}.`;
   const why = missing(walk);
-  if (walk.t < steps) return `${now} No verdict before the search is done.`;
+  if (walk.t < steps) return [`${now} No verdict before the search is done.`, ""];
   if (why === "none: another lambda")
-    return `${now} No verdict: normal images were searched with lambda = ${number(about.lam)}.`;
-  if (why) return `${now} No verdict: normal images were searched from another z; Restart begins there.`;
-  const { p, verdict } = judge("search", a);
-  const calibration = normalScores("search", lam()), count = calibration.filter((each) => each >= a).length;
-  return `${now} ${count} of ${calibration.length} normal images score as much or more, p\u00a0=\u00a0${p.toFixed(3)}: ${verdict}.`;
+    return [`${now} No verdict: normal images were searched with lambda = ${number(about.lam)}.`, ""];
+  if (why) return [`${now} No verdict: normal images were searched from another z; Restart begins there.`, ""];
+  const { above, of, p, verdict } = judge("search", a);
+  return [`${now} ${above} of ${of} normal images score as much or more, p\u00a0=\u00a0${p.toFixed(3)}: `, `${verdict}.`];
 };
 
 const tableRow = (name, walk, way, why) => {
@@ -135,7 +136,7 @@ const tableRow = (name, walk, way, why) => {
 
 let colours = theme();
 const draw = () => {
-  const walk = walks[shown], [x, said] = [search.x, describe()];
+  const walk = walks[shown], x = search.x, [said, verdict] = describe();
   node("play").textContent = playing ? "Pause" : finished() ? "Play again" : "Play";
   node("step").disabled = finished();
   node("at-step").textContent = `step ${walk.t}`;
@@ -155,8 +156,7 @@ const draw = () => {
     button.setAttribute("aria-label", `Start ${i + 1}, A(x) = ${number(score)}`);
   });
   node("said").setAttribute("aria-live", playing ? "off" : "polite"); // no reader keeps up with ten a second
-  const verdict = said.match(/(normal|anomalous)\.$/)?.[0] ?? "", before = said.slice(0, said.length - verdict.length);
-  if (node("said").textContent !== said) node("said").replaceChildren(before, make("strong", { textContent: verdict }));
+  if (node("said").textContent !== said + verdict) node("said").replaceChildren(said, make("strong", { textContent: verdict }));
   const name = walks.length > 1 ? `search, start ${shown + 1}` : "search";
   const rows = [tableRow(`${name}, step ${walk.t}`, walk, "search", missing(walk))];
   if (encoder) rows.push(tableRow("encoder", encoder, "encoder", ""));
@@ -197,7 +197,7 @@ fitted(node("curves"), (wide) => (inRow(wide) ? 190 : 3 * 150 + 20), (c, wide) =
     c.arc(across(walk.t), up(line(walk, name).at(-1)), 3.5, 0, 7);
     c.fill();
   });
-  return `Curves of R, D and A over the steps, with bands where the middle 90 % of normal images end. ${describe()}`;
+  return `Curves of R, D and A over the steps, with bands where the middle 90 % of normal images end. ${describe().join("")}`;
 });
 
 fitted(node("z"), () => 120, (c, wide) => {
