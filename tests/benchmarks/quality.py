@@ -309,7 +309,7 @@ def main() -> None:
 
 def table(told: dict) -> str:
     """The table of the results page: a row for each data set, a column for each method."""
-    methods = ("detector", "seeds 0 to 2", BEFORE, *RIVALS.values(), "autoencoder", "AnoGAN as published", "f-AnoGAN")
+    methods = ("detector", "seeds 0 to 2", BEFORE, *RIVALS.values(), "autoencoder", "AnoGAN", "f-AnoGAN")
     lines = [["normal images", *methods]]
 
     def row(name: str, own: float | None, seeds: list, others: list) -> None:
@@ -320,6 +320,7 @@ def table(told: dict) -> str:
         ]
         seeds = [value for value in seeds if value is not None]
         spread = f"{np.mean(seeds):.3f} ({min(seeds):.3f} to {max(seeds):.3f})" if len(seeds) > 1 else ""
+        spread += f", {len(seeds)} seeds" if spread and len(seeds) < len(SEEDS) else ""
         lines.append([name, cells[0], spread, *cells[1:]])
 
     if "mnist" in told:
