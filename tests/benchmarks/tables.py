@@ -47,6 +47,7 @@ def tables() -> list[tuple[Path, str]]:
     drawn = (
         quality.summary(told),
         quality.table(told),
+        quality.seeds_table(told),
         ready(cards()),
         kinds(told),
         ablation.table(switches),

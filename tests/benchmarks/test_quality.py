@@ -102,6 +102,7 @@ def test_what_is_measured_so_far_is_gathered(tmp_path):
     assert told["mnist"]["per_digit"] == pytest.approx([0.9 + d / 100 for d in range(9)] + [None])
     assert told["mnist"]["mean_auroc"] is None  # of nine there is no mean of ten
     assert told["mnist"]["per_digit_by_seed"]["2"] == [pytest.approx(0.92), 0.8, None]
+    assert quality.seeds_table(told).splitlines()[2:] == ["| MNIST 2 | 0.920 | 0.800 | 0.860 |"]
     assert told["hazelnut"]["baselines"]["paper"]["auroc"] == 0.7 and "magnetic_tile" not in told
     measured(tmp_path, "mnist:9", 0, "detector", 1.0)
     whole = quality.gather(tmp_path, "make quality")["mnist"]
