@@ -16,6 +16,7 @@ Four ideas are added here, and each can be left out:
   that explains held-back images better is kept.
 """
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -181,13 +182,12 @@ class EncoderTraining:
 
     def __init__(self, gan: DCGAN, adapt: bool, patches: bool, moved: bool, steps: int, kappa: float, learning_rate):
         self.gan, self.adapt, self.patches, self.moved = gan, adapt, patches, moved
-        self.kappa, self.steps = kappa, steps
+        self.kappa, self.steps, self.learning_rate = kappa, steps, learning_rate
         with seeded(gan.settings.seed):
             self.learning, self.averaged, self.best = (self._networks() for _ in range(3))
         for each in (self.averaged, self.best):
             copy(self.learning, each)
         self.variables = [v for network in self.learning.values() for v in network.trainable_variables]
-        self.rate = keras.optimizers.schedules.CosineDecay(learning_rate, steps)
         self.optimizer = distribution.adam(learning_rate)
         self.optimizer.build(self.variables)
         self.features = feature_extractor(gan.discriminator)
@@ -210,7 +210,7 @@ class EncoderTraining:
         scale, size = contrast(x), tf.sqrt(distribution.mean(tf.reduce_mean(feature_x**2)) + 1e-6)
         return izi_f_loss(x / scale, y / scale, feature_x / size, feature_y / size, self.kappa)
 
-    @tf.function(jit_compile=False, reduce_retracing=True)
+    @tf.function(autograph=False, jit_compile=False, reduce_retracing=True)
     @distribution.on_replicas
     def step(self, x):
         """Update the networks once, and move their average along; return the loss."""
@@ -253,18 +253,26 @@ class EncoderTraining:
         if not np.isfinite(self.history["loss"][-1]):
             raise ValueError("The training of the encoder diverged; a smaller learning_rate may help.")
         if validation is not None:
-            self.history["left"].append(self._left(self.averaged, validation))
+            self.history["left"].append(self._left("averaged", validation))
             if self.history["left"][-1] > min(self.history["left"]):
                 return
         copy(self.averaged, self.best)
 
     def left_of_moved(self, validation: np.ndarray) -> float:
         """Return the share of mirrored and shifted validation images that the best networks leave unexplained."""
-        return self._left(self.best, self._move(tf.convert_to_tensor(validation)).numpy())
+        return self._left("best", self._move(tf.convert_to_tensor(validation)).numpy())
 
-    def _left(self, networks: dict, images: np.ndarray) -> float:
-        generator = networks.get("generator", self.gan.averaged)
-        return distribution.agreed(unexplained(networks["encoder"], generator, self.gan.prior, images))
+    def _left(self, kind: str, images: np.ndarray) -> float:
+        """Return the share of the images' variance about their mean image that G(E(x)) leaves: 0 is perfect."""
+        squares = sum(float(self._squares(kind, x)) for x in iterate_batches(images, 64))
+        return distribution.agreed(squares / max(float(((images - images.mean(axis=0)) ** 2).sum()), 1e-12))
+
+    @tf.function(autograph=False, jit_compile=False, reduce_retracing=True)
+    def _squares(self, kind: str, x):
+        """Sum (x - G(E(x)))^2 over everything, of the networks "averaged" or "best"."""
+        networks = getattr(self, kind)
+        z = onto_prior(networks["encoder"](x, training=False), self.gan.prior)
+        return tf.reduce_sum((x - networks.get("generator", self.gan.averaged)(z, training=False)) ** 2)
 
     def _move(self, x):
         return translate(flip(x, self._seed(6)), self._seed(7), SMALL_SHIFT)
@@ -282,9 +290,12 @@ class EncoderTraining:
             copy(self.best, self.learning)
             copy(self.best, self.averaged)
         last = self.history["last"]
-        rate = self.rate(step) if last is None else self.rate(last - LAST) * (last - step) / LAST
+        since = step if last is None else last - LAST
+        rate = self.learning_rate * (1 + math.cos(math.pi * since / self.steps)) / 2
+        if last is not None:
+            rate *= (last - step) / LAST
         self.optimizer.learning_rate.assign(rate)
-        return float(rate) > 0.0
+        return rate > 0.0
 
     def _networks(self) -> dict[str, keras.Model]:
         s, units = self.gan.settings, units_of(self.gan.discriminator)
@@ -312,12 +323,3 @@ def copy(networks: dict[str, keras.Model], into: dict[str, keras.Model]) -> None
     """Copy the weights of networks into those of the same names."""
     for name, network in networks.items():
         into[name].set_weights(network.get_weights())
-
-
-def unexplained(encoder, generator, prior: str, images: np.ndarray) -> float:
-    """Return the share of the images' variance about their mean image that G(E(x)) leaves: 0 is perfect."""
-    left = 0.0
-    for x in iterate_batches(images, 64):
-        y = generator(onto_prior(encoder(x, training=False), prior), training=False)
-        left += float(tf.reduce_sum((x - y) ** 2))
-    return left / max(float(((images - images.mean(axis=0)) ** 2).sum()), 1e-12)

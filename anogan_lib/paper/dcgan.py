@@ -142,7 +142,7 @@ class DCGAN:
         count = distribution.joint(tf.shape(images)[0])
         return distribution.share(draw(count, self.latent_dim, self.prior, self._seed(purpose)))
 
-    @tf.function(jit_compile=False, reduce_retracing=True)  # XLA is slower here on a CPU
+    @tf.function(autograph=False, jit_compile=False, reduce_retracing=True)  # XLA is slower here on a CPU
     @distribution.on_replicas
     def train_step(self, images):
         """Update D once, then G once, and move G's average along; return the losses and figures of both steps."""

@@ -139,7 +139,7 @@ class Search:
 
     def _compiled(self, function, *more):
         images, features = map(tf.TensorSpec, (self.generator.output_shape, self.features.output_shape))
-        return tf.function(function, jit_compile=False).get_concrete_function(images, features, *more)
+        return tf.function(function, autograph=False, jit_compile=False).get_concrete_function(images, features, *more)
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ class Scorer:
             def compare(x, y):
                 return function(x, y, *(keras.tree.flatten(layers(each)) for each in (x, y)))
 
-            graph = tf.function(compare, jit_compile=False)
+            graph = tf.function(compare, autograph=False, jit_compile=False)
             # The backgrounds are kept beside it, so that no other one takes over their ids.
             self._graphs[key] = graph.get_concrete_function(images, images), backgrounds
         parts = []

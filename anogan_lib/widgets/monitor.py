@@ -73,7 +73,7 @@ class TrainingMonitor(View):
         judged = [as_split(each)[:JUDGED].images for each in (self.images, held_back) if each is not None]
         z = prior.draw(SAMPLES, gan.latent_dim, gan.prior, (0, 0))  # those of gan.sample(8, seed=0)
 
-        @tf.function(jit_compile=False)
+        @tf.function(autograph=False, jit_compile=False)
         def look():
             drawn = gan.averaged(z, training=False)
             called_real = [gan.discriminator(each, training=False) > 0 for each in (judged[0], drawn, *judged[1:])]
