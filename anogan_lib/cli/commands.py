@@ -10,11 +10,15 @@ import warnings
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+
 from anogan_lib import datasets, saving
 from anogan_lib.cli import files, tables
 from anogan_lib.cli.main import CARD_OPTIONS, LATER
 from anogan_lib.datasets import AnomalyDataset, Split, places
 from anogan_lib.datasets.base import labelled
+from anogan_lib.datasets.folders import POSSIBLE_SIDES
+from anogan_lib.datasets.images import look
 from anogan_lib.evaluation import thresholds
 from anogan_lib.training.reading import MOST_BYTES, CheckedFolder, naming
 from anogan_lib.training.writing import check_free
@@ -89,7 +93,7 @@ def _train(args, checkpoint: Path, begun: bool) -> None:
 
     data = datasets.load(args.data, size=args.size, normal=args.normal, groups=args.groups)
     if chief():
-        print(data.summary())
+        print(data.summary() + ("" if args.size else _advice(data)))
     asked = (args.false_alarm_rate, data.calibration.groups, args.estimate)
     thresholds.hierarchical(range(len(data.calibration)), *asked)  # refused now, not after training
     if len(data.validation) < 2:  # one image has no spread
@@ -246,10 +250,22 @@ def data(args) -> None:
     with warnings.catch_warnings():
         warnings.showwarning = lambda note, *_: print(f"- {files.printable(str(note))}")
         found = datasets.load(args.data, normal=args.normal, groups=args.groups)
-    print(found.summary())
+    print(found.summary() + _advice(found))
     if args.out:
         datasets.write(found, args.out)
         print(f"\nwritten to {args.out}/, which is a DATA as well")
+
+
+def _advice(data: AnomalyDataset) -> str:
+    """Tell what a larger --size would show and cost, where files are larger than what is read of them; else ""."""
+    sides = np.array(data.image_shape[:2])
+    own = sides if data.train.paths is None else look(data.train.paths[0]).shape[:2]
+    scale = min(2, min(own) / min(sides), max(POSSIBLE_SIDES) / max(sides))
+    if scale <= 1:
+        return ""
+    sizes = ("x".join(map(str, each)) for each in (own, sides, np.rint(scale * sides).astype(int)))
+    words = "\n\nThe first image has {} pixels and is read at {}. If defects are fine, --size {} shows them better"
+    return f"{words.format(*sizes)}; training then takes about {scale**2:.2g} times as long."
 
 
 def _load_detector(args, steps: int | None = None, false_alarm_rate: float | None = None):

@@ -37,7 +37,8 @@ def load(
             `fashion_mnist:3` (the number is the normal class), `textures:brick` (or gravel, or grass),
             `mvtec:hazelnut` (any category of MVTec AD), or a folder of images: a path, or the name of one in
             `$ANOGAN_DATA`. `folders` describes the layouts.
-        size: of the images in pixels, one number (square) or (H, W); None is the source's own.
+        size: of the images in pixels, one number (square) or (H, W); None is the source's own, but of a
+            folder's larger photographs 64 on the shorter side.
         seed: of the split into train, validation and calibration, and of the rendering.
         channels: 1 or 3, for a folder of images; None is 1 where all files are grey, else 3.
         normal: the folder of normal images, where its name is not one that is known (good, OK, normal ...); "." for

@@ -41,6 +41,7 @@ class Split:
         reference: for test images, the training split that baselines are fitted on; else None.
         image_shape: (H, W, C).
         group_count: how many groups there are, or None.
+        paths: the images' files, or None.
         value_range: the values that became -1 and 1 where files have more than 8 bits a channel, else None.
     """
 
@@ -79,6 +80,7 @@ class Split:
         return self._masks
 
     value_range = property(lambda self: None if self._files is None else self._files.value_range)
+    paths = property(lambda self: None if self._files is None else self._files.paths)
     group_count = property(lambda self: None if self.groups is None else len(set(self.groups)))
 
     def __len__(self) -> int:

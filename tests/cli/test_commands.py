@@ -465,6 +465,19 @@ def test_data_tells_what_is_there_and_writes_it_as_folders(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    ("own", "advice"),
+    [((96, 144), "read at 64x96. If defects are fine, --size 96x144"), ((200, 200), "--size 128x128"), ((48, 48), "")],
+)
+def test_data_tells_what_a_larger_size_would_show(own, advice, tmp_path, capsys):
+    random = np.random.default_rng(0)
+    for i in range(12):
+        Image.fromarray(random.integers(0, 256, own, "uint8")).save(tmp_path / f"{i}.png")
+    assert main(["data", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert advice in said and ("--size" in said) == bool(advice)
+
+
+@pytest.mark.parametrize(
     "command",
     [
         "score {tmp}/none {photos}",
