@@ -1,4 +1,4 @@
-"""The capstone: AnoGAN from nothing in 60 lines. Its three parts are checked one by one, then the whole."""
+"""The capstone: AnoGAN from scratch in 60 lines. Its three parts are checked one by one, then the whole."""
 
 from functools import cache
 

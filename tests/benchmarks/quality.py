@@ -40,7 +40,7 @@ HELD = slice(5, 10)  # digits for which nothing was tuned
 
 
 def detector_part(spec: str, data, seed: int, folder: Path) -> dict:
-    """The default detector, as `anogan train` makes it from nothing, on every test image."""
+    """The default detector, as `anogan train` makes it from scratch, on every test image."""
     from anogan_lib import AnoGAN, RpGAN
 
     started = time.perf_counter()
@@ -57,7 +57,7 @@ def detector_part(spec: str, data, seed: int, folder: Path) -> dict:
 
 
 def gan_part(spec: str, data, seed: int, folder: Path) -> dict:
-    """A plain DCGAN, trained from nothing on the training images: for both papers' methods."""
+    """A plain DCGAN, trained from scratch on the training images: for both papers' methods."""
     from anogan_lib import DCGAN
 
     gan = DCGAN(image_shape=data.image_shape, seed=seed)
@@ -353,7 +353,7 @@ def seeds_table(told: dict) -> str:
 
 
 def summary(told: dict) -> str:
-    """The README's table: what was measured, with intervals."""
+    """The README's table: what was measured, with intervals; the detector's figures are means over its seeds."""
 
     def cell(found: dict) -> str:
         known = f"{found['auroc']:.3f}" if "auroc" in found else "-"
@@ -363,19 +363,26 @@ def summary(told: dict) -> str:
     digits = told["mnist"]
     measured = [digit for digit, value in enumerate(digits["per_digit"]) if value is not None]
     title = "one-class MNIST, mean of ten" if len(measured) == 10 else f"MNIST, an {measured[-1]} is normal"
-    names = ("paper", "f_anogan", "", *RIVALS)
-    columns = [digits[f"{name}_per_digit".removeprefix("_")] for name in names]
+    columns = [digits[f"{name}_per_digit"] for name in ("paper", "f_anogan", *RIVALS)]
     *papers, knn, knn_unit, pca, pca_unit = [mean([each[digit] for digit in measured]) for each in columns]
     rivals = dict(zip(RIVALS.values(), (knn, knn_unit, pca, pca_unit), strict=True))
     best = max(rivals, key=rivals.get)
-    cells = ["-" if value is None else f"{value:.3f}" for value in papers]
+    own = mean([over_seeds(told, f"mnist:{digit}")["auroc"] for digit in measured])
+    cells = ["-" if value is None else f"{value:.3f}" for value in (*papers, own)]
     lines.append([title, *cells, f"{rivals[best]:.3f} ({best})"])
     for name in ("hazelnut", "mvtec_pill", "solar_elpv_poly", "magnetic_tile"):
         known = {n: each["auroc"] for n, each in told[name]["baselines"].items() if n in RIVALS.values()}
         best = max(known, key=known.get)
         papers = [cell(told[name]["baselines"].get(part, {})) for part in ("paper", "f-anogan")]
-        lines.append([FOLDERS[name], *papers, cell(told[name]), f"{known[best]:.3f} ({best})"])
+        lines.append([FOLDERS[name], *papers, cell(over_seeds(told, name)), f"{known[best]:.3f} ({best})"])
     return drawn(lines)
+
+
+def over_seeds(told: dict, spec: str) -> dict:
+    """The detector's AUROC and the ends of its interval, means over the seeds that have been measured."""
+    parts = (told["parts"].get(folder_of(spec, seed, Path()).name, {}) for seed in SEEDS)
+    found = [each["detector"] for each in parts if "detector" in each]
+    return {name: np.mean([each[name] for each in found], axis=0) for name in ("auroc", "interval")}
 
 
 def drawn(lines: list[list[str]]) -> str:

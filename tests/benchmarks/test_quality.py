@@ -110,6 +110,22 @@ def test_what_is_measured_so_far_is_gathered(tmp_path):
     assert whole["commit"] == ["c0"] and whole["seconds"] == 20
 
 
+def test_the_detector_stands_in_the_readme_with_the_mean_of_its_seeds(kept):
+    parts = kept["parts"]
+    aurocs, low, high = [], [], []
+    for seed in (0, 1, 2):
+        found = parts[f"mvtec_pill-{seed}"]["detector"]
+        aurocs.append(found["auroc"])
+        low.append(found["interval"][0])
+        high.append(found["interval"][1])
+    cell = f"{sum(aurocs) / 3:.3f} [{sum(low) / 3:.2f}, {sum(high) / 3:.2f}]"
+    row = next(line for line in quality.summary(kept).splitlines() if "pills" in line)
+    assert row.split(" | ")[3] == cell
+    digits = [parts[f"mnist-{digit}-{seed}"]["detector"]["auroc"] for digit in range(10) for seed in (0, 1, 2)]
+    row = next(line for line in quality.summary(kept).splitlines() if "MNIST" in line)
+    assert row.split(" | ")[3] == f"{sum(digits) / 30:.3f}"
+
+
 def test_an_unfinished_run_is_gone_on_with_elsewhere(tmp_path):
     here, there = tmp_path / "here", tmp_path / "there"
     measured(here, "mnist:3", 0, "detector", 0.9)
