@@ -152,7 +152,7 @@ class AnoGAN:
         """Train E on normal images (N, H, W, C), with the options of `train_encoder`; None for the recipe's own.
 
         Where `validation` images are given, training ends when these are explained no better. The background of
-        score="best" is fitted to what G(E(x)) leaves over of the training images.
+        score="best" is fitted to what G(E(x)) leaves unexplained of the training images.
         """
         split = normal_split(images)
         own = dict.fromkeys(("adapt", "patches"), RECIPES[self.recipe][2])

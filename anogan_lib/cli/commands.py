@@ -33,7 +33,6 @@ SETTINGS = ("threshold", "false_alarm_rate", "lam", "score", "steps", "recipe") 
 
 def demo(args) -> None:
     """Find defects on built-in data with a trained detector."""
-    import numpy as np
     from tqdm import tqdm
 
     from anogan_lib import AnoGAN, pictures
@@ -81,7 +80,7 @@ def train(args) -> None:
 
     from anogan_lib.training import distribution
 
-    with distribution.of_environment():
+    with distribution.strategy_of_environment():
         _train(args, checkpoint, begun)
         distribution.agreed(0.0)  # no worker ends before the chief has written
 
@@ -163,7 +162,7 @@ def score(args) -> None:
     if pictures:
         found_files = [(file, pictures.name(name)) for file, name in found_files]
     found_files = files.unfinished(found_files, before, parts.worker, parts.count)
-    scores, anomalous = [row["score"] for row in rows], sum(row["verdict"] == "anomalous" for row in rows)
+    scores = [row["score"] for row in rows]
     try:
         for batch, images in files.read_batches(found_files, detector.image_shape, detector.value_range):
             names = [file.as_posix() for file, _ in batch]
@@ -183,7 +182,6 @@ def score(args) -> None:
             else:
                 tables.show(some, header=not scores)
             scores += [row["score"] for row in some]
-            anomalous += int(found.verdicts[new].sum())
     finally:  # after an interruption, too
         if args.json and rows and parts.count == 1:
             saving.write_json(args.json, settings | {"images": rows})
@@ -196,13 +194,14 @@ def score(args) -> None:
             return print(f"{part}; the worker that finishes last joins the parts in {args.csv}")
         if args.json:
             saving.write_json(args.json, settings | {"images": rows})
-        scores, anomalous = [row["score"] for row in rows], sum(row["verdict"] == "anomalous" for row in rows)
+        scores = [row["score"] for row in rows]
     if not scores:
         raise ValueError("Nothing could be scored: not one image could be read.")
     if len(scores) >= thresholds.ENOUGH_FOR_DRIFT:
         p, drift = detector.drift(scores)
         if p < thresholds.DRIFT_LEVEL:
             files.complain(f"note: {drift}")
+    anomalous = np.sum(np.array(scores) > detector.threshold)
     verdict = f"{len(scores)} images, {anomalous} anomalous (score above {detector.threshold:.4g})"
     written = "".join(f"; {path}" for path in (args.csv, args.json, args.overlays) if path)
     print(f'{verdict}, recipe "{detector.recipe}"{written}')
@@ -257,7 +256,7 @@ def data(args) -> None:
 
 
 def _advice(data: AnomalyDataset) -> str:
-    """Tell what a larger --size would show and cost, where files are larger than what is read of them; else ""."""
+    """Say what a larger --size would show and cost, where files are larger than what is read of them; else ""."""
     sides = np.array(data.image_shape[:2])
     own = sides if data.train.paths is None else look(data.train.paths[0]).shape[:2]
     scale = min(2, min(own) / min(sides), max(POSSIBLE_SIDES) / max(sides))

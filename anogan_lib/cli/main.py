@@ -16,7 +16,7 @@ from pathlib import Path
 
 RECIPES = ("best", "f-anogan", "paper")  # those of AnoGAN
 CARD_OPTIONS = ("recipe", "normal", "latent_dim", "width", "epochs", "flips", "seed", "false_alarm_rate")  # on a card
-LATER = ("groups", "estimate")  # also on a card, but not on those of before
+LATER = ("groups", "estimate")  # also on a card, but missing on older ones
 SCORES = ("paper", "standardised", "f-anogan", "best")  # scores.NAMES, which would import TensorFlow
 
 

@@ -31,7 +31,7 @@ def rows(found, names, kinds, labels) -> list[dict]:
 
 
 class Table:
-    """A table writes rows into a CSV file, which is made with the first and stays open: a FIFO cannot be opened again.
+    """Write rows to a CSV file, which is opened at the first row and kept open: a FIFO cannot be opened again.
 
     A name or kind that a spreadsheet would take for a formula gets an apostrophe before it; `read` takes it away.
     """

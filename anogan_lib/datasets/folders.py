@@ -9,9 +9,9 @@ Three layouts are known, each with further folders inside:
     ground_truth/crack/000_mask.png
 
 For `good` any name will do that `is_normal` knows, or the one that is given as `normal`. The normal images are split
-into train, validation and calibration by `base.split_normal`; those under `test/` stay whole. Without good test images,
-20 % of the normal ones are held back as such. (`train/` may be missing where the images are only to be evaluated.)
-All splits keep groups of images together, see `groups`.
+into train, validation and calibration by `groups.split_groups`; those under `test/` stay whole. Without good test
+images, 20 % of the normal ones are held back as such. (`train/` may be missing where the images are only to be
+evaluated.) All splits keep groups of images together, see `groups`.
 """
 
 import re

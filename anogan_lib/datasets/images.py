@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 MOST_MEMORY = 2**30  # bytes for decoding, in all threads together
-CLIPPED = 0.01  # share of an image's values outside the range, above which a warning tells
+CLIPPED = 0.01  # share of an image's values outside the range, above which we warn
 NATURAL = [(0, 1), (-1, 1)] + [(0, 2**bits - 1) for bits in range(8, 17)]  # ranges that cameras and programs use
 
 _BY_PRODUCTS = r"[.~]|(__macosx|__pycache__|(eh)?thumbs.*\.db|desktop\.ini|@eadir|[$#@]recycle.*|lost\+found|icon\r"

@@ -18,7 +18,7 @@ FIGURES += ("trivial_accuracy", "false_alarm_rate", "false_alarm_interval", "hit
 FIGURES += ("hit_rate_by_kind", "pixel_auroc", "pro", "threshold", "threshold_description", "baselines", "left_out")
 FIGURES += ("group_count", "cautions")
 OF_IMAGES = ("scores", "labels", "verdicts", "p_values", "kinds", "names", "groups", "residual", "discrimination")
-UNLIKELY = 0.025  # the probability below which so many false alarms are no chance
+UNLIKELY = 0.025  # where so many false alarms are less likely than this, we do not put them down to chance
 
 Interval = tuple[float, float]
 

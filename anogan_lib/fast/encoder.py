@@ -10,7 +10,7 @@ Four ideas are added here, and each can be left out:
   asked to explain each one. Adapted, it explains normal images that it has not seen far better. The residual of each
   image is then measured in the image's own contrast, so that pale images are learned as well.
 - `validation`: training ends when held-back normal images are explained no better, since from then on E and G learn the
-  training images by heart. It takes up the best networks again, and ends in a few hundred smaller and smaller steps.
+  training images by heart. It returns to the best networks, and ends with 300 steps of a falling learning rate.
 - `moved`: E also learns from mirrored and slightly shifted images. That helps where such images are as normal as the
   others: where held-back images are explained about as well once they are moved. There both are tried, and the training
   that explains held-back images better is kept.
@@ -56,8 +56,8 @@ EVERY, PATIENCE, GAIN = 50, 4, 0.02  # steps between looks at validation images;
 LAST = 300  # steps in which the learning rate falls to 0, from when validation images are explained no better
 MOST_VALIDATION = 256  # images looked at
 SMALL_SHIFT = 32  # images are moved by up to 1/32 of their side
-ALIKE = 1.2  # mirrored and shifted images are as normal as others where they leave at most so many times the residual,
-TIE = 1.05  # and are learned from where this leaves at most so many times what is left without
+ALIKE = 1.2  # mirrored and shifted images count as normal where they leave at most 1.2 times the residual,
+TIE = 1.05  # and that training is kept where it leaves at most 1.05 times what the plain one leaves
 
 
 def build_encoder(image_shape=(64, 64, 3), latent_dim: int = 64, width: int = 32, standardised=False) -> keras.Model:
@@ -155,7 +155,7 @@ def train_encoder(
 
     def trained(moved: bool) -> EncoderTraining:
         training = EncoderTraining(gan, adapt, patches, moved, epochs * per_epoch, kappa, rate)
-        # A checkpoint belongs to a DCGAN of so many steps: one that was trained further begins anew.
+        # A checkpoint belongs to a DCGAN of so many steps: after further training of the DCGAN, E starts again.
         folder = f"{int(gan.steps_done.numpy())}-steps-{'moved' if moved else 'plain'}"
         training.run(split, batch_size, validation, checkpoint_dir and Path(checkpoint_dir) / folder, verbose)
         return training
@@ -306,7 +306,7 @@ class EncoderTraining:
             networks["generator"] = self.gan.build_generator()
             networks["generator"].set_weights(self.gan.averaged.get_weights())
         for network in networks.values():
-            distribution.synchronised(network)
+            distribution.synchronise(network)
         return networks
 
     def _checkpoints(self, folder) -> Checkpoints:

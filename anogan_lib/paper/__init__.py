@@ -9,7 +9,7 @@
 Images x are (N, H, W, C) float32 in [-1, 1], z is (N, L), f(x) is (N, h, w, channels). The residual loss R, the
 discrimination loss D and the anomaly score A are (N,); the letter D alone is the network.
 
-What differs from the paper: z lies on a sphere, where the paper draws it from a cube; D is normalised layer by layer
-and sees shifted images; G is a moving average; and the search takes 100 larger steps where the paper takes 500, which
+What differs from the paper: z lies on a sphere, where the paper draws it from a cube; D uses layer normalisation and
+sees shifted images; G is a moving average; and the search takes 100 larger steps where the paper takes 500, which
 `search.PAPER` holds.
 """

@@ -83,7 +83,7 @@ class DCGAN:
             self.generator, self.averaged = self.build_generator(), self.build_generator()
             self.discriminator = self.build_discriminator()
         for network in (self.generator, self.averaged, self.discriminator):
-            distribution.synchronised(network)
+            distribution.synchronise(network)
         self.averaged.set_weights(self.generator.get_weights())
         self.averaged.trainable = False
         self.steps_done = tf.Variable(0, dtype=tf.int64, trainable=False)

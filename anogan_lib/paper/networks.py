@@ -1,7 +1,8 @@
 """The generator G, the discriminator D and its feature layer f, for images from 16x16 to 256x256, grey or colour.
 
-Both follow DCGAN (Radford et al. 2016, arXiv 1511.06434): strided convolutions, batch normalisation, no pooling.
-`width` is the number of channels next to the image. Each halving of the sides doubles it, up to four times `width`.
+Both follow DCGAN (Radford et al. 2016, arXiv 1511.06434): strided convolutions, no pooling, batch normalisation in G
+(D has layer normalisation by default). `width` is the number of channels next to the image. Each halving of the
+sides doubles it, up to four times `width`.
 """
 
 import math

@@ -123,8 +123,8 @@ def growing_blocks(generator, z: np.ndarray, sheets: int = 4) -> "Figure":
 def search_path(detector, image: np.ndarray, steps: int = 100) -> "Figure":
     """Draw a search from a random start: left z on its way over the sphere, right G(z) on its way to image (H, W, C).
 
-    Both sides are planes through the true way: that in which most of z lies, and that of the first G(z), the image and
-    the direction in which the way leaves the line between them most.
+    On the left is the plane of the two main directions of z, on the right the plane through the first G(z), the image
+    and the point of the path that lies farthest from the line between them.
     """
     found = detector.invert(image[None], init="random", steps=steps, trace=True, record_every=1)
     z, path, numbers = found.trace.z[:, 0], found.trace.residual[:, 0], found.trace.steps  # (T, L), (T,), (T,)

@@ -49,7 +49,7 @@ def write(path, detector, data, evaluation: Evaluation | None = None, prediction
     normal = e.scores[e.labels == 0]
     try:
         pixel_threshold = detector.pixel_threshold
-    except ValueError:  # weights of before there was one, or too few images for the rate
+    except ValueError:  # older weights have none; or too few images for the rate
         pixel_threshold = None
 
     def tiles(which: np.ndarray) -> list[dict]:

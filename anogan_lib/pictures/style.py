@@ -29,7 +29,7 @@ CLASSES = ("normal", "anomalous")
 MARKERS = "o^sDvP*X"
 PAGE = 7.2  # inches: the width of a page's text
 DPI = 200
-SHOWN = 100  # pixels of the screen to an inch, half of those in the file, so that fine screens show all of them
+SHOWN = 100  # pixels per inch on screen; the file has twice as many, for fine screens
 
 
 def new_figure(width: float, height: float) -> "Figure":

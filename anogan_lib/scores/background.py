@@ -1,6 +1,6 @@
-"""The background: what G leaves over on every normal image, and a filter that takes it out.
+"""The background: what G leaves unexplained on every normal image, and a filter that takes it out.
 
-No G explains a normal image completely, and what it leaves over is not noise: an edge is always a little off, the light
+No G explains a normal image completely, and what it leaves is not noise: an edge is always a little off, the light
 a little too even. Principal components of the differences x - G(z) of normal training images show these directions. A
 Wiener filter then keeps of each component the share v0 / (v0 + v): v is the variance of normal images along it, and v0
 that of an anomaly, which nobody knows and which is taken to be the same in all directions.

@@ -1,10 +1,10 @@
 """The score "best": how x and G(z) differ, finely in the image and coarsely in every block of the discriminator.
 
-A defect fills a small part of an image; a sum over all pixels drowns it in what every image leaves over. So only the
+A defect fills a small part of an image; a sum over all pixels drowns it in what G leaves of every image. So only the
 places that differ most count. R looks for them pixel by pixel, D in 8 x 8 cells, each the mean of its features: fine
 defects show in the one, wide and pale ones in the other. A dark image, or a digit in thin ink, is no anomaly, so
-brightness and contrast are taken out. What G leaves over on every normal image, the background, is filtered out as well
-(`background`).
+brightness and contrast are taken out. What G leaves unexplained on every normal image, the background, is
+filtered out as well (`background`).
 """
 
 from collections.abc import Iterable

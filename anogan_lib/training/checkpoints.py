@@ -18,7 +18,7 @@ EVERY_SECONDS = 60.0  # so much is lost at most
 
 
 class History(dict):
-    """Figures of a training, one per epoch: history["d_loss"] or history.d_loss; g_loss, d_real, d_fake, seconds."""
+    """Figures of a training by name, such as those of each epoch: history["d_loss"] or history.d_loss."""
 
     def __getattr__(self, name: str):
         try:

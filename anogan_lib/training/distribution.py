@@ -19,11 +19,11 @@ import tensorflow as tf
 
 from anogan_lib.training import workers as tasks
 
-GROUP = 4  # images whose deviation RpGAN's D is given: a replica takes so many at least
+GROUP = 4  # RpGAN's D compares images in groups of this size; each replica needs a whole group
 
 
 @contextmanager
-def of_environment():
+def strategy_of_environment():
     """Open the MultiWorkerMirroredStrategy that TF_CONFIG describes, if there is one, before anything is computed.
 
     Raises:
@@ -160,9 +160,8 @@ def adam(learning_rate) -> keras.optimizers.Adam:
     return keras.optimizers.Adam(learning_rate, beta_1=0.5, loss_scale_factor=count if count > 1 else None)
 
 
-def synchronised(network: keras.Model) -> keras.Model:
-    """Let the batch normalisation of a network take the statistics of the joint batch; returns the network."""
+def synchronise(network: keras.Model) -> None:
+    """Let the batch normalisation of a network take the statistics of the joint batch."""
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = replicas() > 1
-    return network

@@ -89,6 +89,6 @@ def advice(history: dict) -> list[str]:
     if real > 0.98 and fake < 0.02:
         found.append(
             f"The discriminator has won: it recognises {100 * real:.0f} % of real and {100 - 100 * fake:.0f} % of "
-            "generated images, and G learns no more. A smaller d_learning_rate, augmentation, or more images may help."
+            "generated images, and G no longer learns. A smaller d_learning_rate, augmentation or more images may help."
         )
     return found

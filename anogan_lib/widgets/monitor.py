@@ -13,6 +13,7 @@ from anogan_lib.checks import whole
 from anogan_lib.datasets.base import as_split
 from anogan_lib.datasets.images import to_uint8
 from anogan_lib.paper import prior
+from anogan_lib.paper.dcgan import called_real
 from anogan_lib.training.progress import ENOUGH_STEPS, FIGURES, advice, empty_history
 from anogan_lib.widgets.base import View, number, script, sheet
 
@@ -76,8 +77,8 @@ class TrainingMonitor(View):
         @tf.function(autograph=False, jit_compile=False)
         def look():
             drawn = gan.averaged(z, training=False)
-            called_real = [gan.discriminator(each, training=False) > 0 for each in (judged[0], drawn, *judged[1:])]
-            return drawn, [tf.reduce_mean(tf.cast(each, tf.float32)) for each in called_real]
+            asked = (judged[0], drawn, *judged[1:])
+            return drawn, [called_real(gan.discriminator(each, training=False)) for each in asked]
 
         self._look_at = look
         self.history = empty_history()
