@@ -130,3 +130,67 @@ const fitted = (node, tall, paint, ended) => {
   sized.observe(node);
   ended?.addEventListener("abort", () => sized.disconnect());
 };
+
+// ---- drawing by hand
+
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+// A brush over a picture of W x H pixels that fills `node`. The pointer or the arrow keys move it; the pointer's button, Shift
+// with an arrow, or Space press it down, and then `stroke(x, y)` draws from where it is to (x, y). `press` and `lift` begin
+// and end a stroke; `moved` shows where the brush is. Returns {x, y, down, seen}, in pixels of the picture.
+const brush = (node, [W, H], { stroke, press = () => {}, lift, moved }) => {
+  const hand = {
+    x: W / 2, y: H / 2, down: false, over: false,
+    get seen() { return this.over || document.activeElement === node; },
+  };
+  const move = (x, y) => {
+    const to = { x: Math.min(W, Math.max(0, x)), y: Math.min(H, Math.max(0, y)) };
+    if (hand.down) stroke(to.x, to.y);
+    Object.assign(hand, to);
+    moved();
+  };
+  const follow = (event) => {
+    const box = node.getBoundingClientRect();
+    move(((event.clientX - box.left) / box.width) * W, ((event.clientY - box.top) / box.height) * H);
+  };
+  const down = () => {
+    if (hand.down) return;
+    press();
+    hand.down = true;
+  };
+  const up = () => {
+    if (!hand.down) return;
+    hand.down = false;
+    lift();
+  };
+  const spot = () => (stroke(hand.x + 0.01, hand.y), moved()); // a line without length would leave nothing
+  Object.assign(node, {
+    onpointerdown(event) {
+      if (event.button) return;
+      node.setPointerCapture(event.pointerId);
+      follow(event);
+      down();
+      spot();
+    },
+    onpointermove(event) {
+      hand.over = true;
+      for (const each of event.getCoalescedEvents?.() ?? []) follow(each);
+      follow(event);
+    },
+    onpointerup: up,
+    onpointercancel: up,
+    onpointerleave: () => ((hand.over = false), moved()),
+    onfocus: moved,
+    onblur: () => (up(), moved()),
+    onkeydown(event) {
+      const arrow = ARROWS[event.key];
+      if (!arrow && event.key !== " ") return;
+      event.preventDefault();
+      if (event.shiftKey || event.key === " ") down();
+      if (arrow) move(hand.x + arrow[0], hand.y + arrow[1]);
+      else spot();
+    },
+    onkeyup: (event) => (event.key === "Shift" || event.key === " ") && up(),
+  });
+  return hand;
+};

@@ -121,7 +121,7 @@ export default view((v) => {
   photo.addEventListener("pointerup", () => model.save_changes());
   photo.addEventListener("pointerleave", () => model.save_changes());
   photo.addEventListener("keydown", (event) => {
-    const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    const by = ARROWS[event.key];
     if (!by) return;
     const [x, y] = model.get("pixel").length ? model.get("pixel") : [W >> 1, H >> 1];
     v.set("pixel", [Math.min(W - 1, Math.max(0, x + by[0])), Math.min(H - 1, Math.max(0, y + by[1]))]);
