@@ -94,6 +94,13 @@ const path = (c, points, colour, { dash = [], width = 1.6, alpha = 1 } = {}) => 
   c.restore();
 };
 
+const dot = (c, x, y, radius, colour) => {
+  c.fillStyle = colour;
+  c.beginPath();
+  c.arc(x, y, radius, 0, 7);
+  c.fill();
+};
+
 const extent = (values) => {
   let low = Infinity, high = -Infinity;
   for (const value of values) {
@@ -102,6 +109,27 @@ const extent = (values) => {
   }
   return [low, high];
 };
+
+const LOSSES = [["residual", "R, residual loss"], ["discrimination", "D, discrimination loss"], ["score", "A, anomaly score"]];
+
+// R, D and A over the steps of some searches, each in its box(k). lines(name) holds a line of values for each search; the one
+// in `front` has a dot at its value `now`, the others are faint. band(name) -> [low, high] is shaded.
+const lossCurves = (c, t, { box, steps, lines, front, now, band = () => [] }, options) =>
+  LOSSES.forEach(([name, ylabel], k) => {
+    const all = lines(name), [from, to] = band(name), b = box(k);
+    const [low, high] = extent([...all.flat(), ...band(name)]), room = 0.06 * (high - low || 1);
+    const [across, up] = axes(c, t, b, [steps[0], steps.at(-1)], [low - room, high + room], { ylabel, ...options });
+    if (from !== undefined) {
+      Object.assign(c, { fillStyle: t.colour("normal"), globalAlpha: t.dark ? 0.45 : 0.25 });
+      c.fillRect(b.x + 1, up(to), b.w - 1, Math.max(2, up(from) - up(to)));
+      c.globalAlpha = 1;
+    }
+    const curve = (line, look) =>
+      path(c, line.map((value, s) => [across(steps[s]), up(value)]), t.colour(name), { dash: DASHES[name], ...look });
+    all.forEach((line, i) => i !== front && curve(line, { width: 1, alpha: 0.45 }));
+    curve(all[front], { width: 2 });
+    dot(c, across(steps[now]), up(all[front][now]), 3.5, t.text);
+  });
 
 // Keep a canvas as wide as its place and as sharp as the screen. `paint(context, width, height)` draws it and returns what
 // it shows, in words; `tall(width)` is its height. The canvas gets a method `draw`; watching ends with `ended`.

@@ -71,10 +71,7 @@ export default view((v) => {
       points.push([x(alarms / normal), y(hits / anomalous)]);
     }
     path(c, points, t.colour("score"), { width: 2 });
-    c.fillStyle = t.text;
-    c.beginPath();
-    c.arc(x(now.falseAlarm / normal), y(now.hit / anomalous), 5, 0, 7);
-    c.fill();
+    dot(c, x(now.falseAlarm / normal), y(now.hit / anomalous), 5, t.text);
     const other = { x: box.x + side + 54, y: 22, w: wide - side - 104, h: high - 60 }, [low, top] = extent(now.aurocs);
     const [a, b] = axes(c, t, other, [0, 1], [Math.max(0, low - 0.02), Math.min(1, top + 0.02)], { xlabel: "lambda", ylabel: "AUROC", xticks: 2, yticks: 6 });
     path(c, Array.from(now.aurocs, (value, i) => [a(lams[i]), b(value)]), t.colour("score"), { width: 2 });

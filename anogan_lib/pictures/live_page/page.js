@@ -170,33 +170,18 @@ const draw = () => {
   document.body.dataset.state = playing ? "playing" : finished() ? "done" : "paused";
 };
 
-const LINES = [["residual", "R, residual loss"], ["discrimination", "D, discrimination loss"], ["score", "A, anomaly score"]];
 const inRow = (wide) => wide > 640;
 fitted(node("curves"), (wide) => (inRow(wide) ? 190 : 3 * 150 + 20), (c, wide) => {
-  const walk = walks[shown];
-  if (!walk) return "";
-  const line = (one, name) =>
-    name === "score" ? one.residual.map((r, t) => scoreOf(r, one.discrimination[t], lam())) : one[name];
-  LINES.forEach(([name, title], i) => {
-    const box = inRow(wide)
+  if (!walks.length) return "";
+  const scores = ({ residual, discrimination }) => residual.map((r, t) => scoreOf(r, discrimination[t], lam()));
+  lossCurves(c, colours, {
+    box: (i) => inRow(wide)
       ? { x: 46 + (i * wide) / 3, y: 20, w: wide / 3 - 62, h: 120 }
-      : { x: 46, y: 20 + 150 * i, w: wide - 60, h: 96 };
-    const ends = band(name === "score" ? normalScores("search", lam()) : about.calibration.search[name]);
-    const [low, high] = extent([...walks.flatMap((each) => line(each, name)), ...ends]), room = 0.06 * (high - low || 1);
-    const [across, up] = axes(c, colours, box, [0, steps], [low - room, high + room], { ylabel: title, xlabel: "step" });
-    c.save();
-    Object.assign(c, { fillStyle: colours.colour("normal"), globalAlpha: colours.dark ? 0.45 : 0.25 });
-    c.fillRect(box.x + 1, up(ends[1]), box.w - 1, Math.max(2, up(ends[0]) - up(ends[1])));
-    c.restore();
-    const curve = (each, look) =>
-      path(c, line(each, name).map((value, t) => [across(t), up(value)]), colours.colour(name), { dash: DASHES[name], ...look });
-    walks.forEach((each, k) => k !== shown && curve(each, { width: 1, alpha: 0.45 }));
-    curve(walk, { width: 2 });
-    c.fillStyle = colours.text;
-    c.beginPath();
-    c.arc(across(walk.t), up(line(walk, name).at(-1)), 3.5, 0, 7);
-    c.fill();
-  });
+      : { x: 46, y: 20 + 150 * i, w: wide - 60, h: 96 },
+    steps: [...Array(steps + 1).keys()],
+    lines: (name) => walks.map(name === "score" ? scores : (walk) => walk[name]), front: shown, now: walks[shown].t,
+    band: (name) => band(name === "score" ? normalScores("search", lam()) : about.calibration.search[name]),
+  }, { xlabel: "step" });
   return `Curves of R, D and A over the steps, with bands where the middle 90 % of normal images end. ${describe().join("")}`;
 });
 
