@@ -44,10 +44,15 @@ const view = (build) => ({
     // Have Python do one of the view's `_actions`.
     v.ask = (action, options = {}) => model.send({ do: action, with: options });
 
-    // A canvas that fills its width; `paint(context, width, height, theme)` returns what it shows, in words.
+    // A canvas that fills its width; `paint(context, width, height, theme)` returns what it shows, in words. Its pictures'
+    // pixels stay sharp, and its text begins in the theme's colour.
     v.canvas = (height, paint, properties = {}) => {
       const node = make("canvas", { role: "img", ...properties });
-      fitted(node, typeof height === "function" ? height : () => height, (c, w, h) => paint(c, w, h, v.theme), v.ended);
+      const begin = (c, w, h) => {
+        Object.assign(c, { imageSmoothingEnabled: false, fillStyle: v.theme.text, font: "12px system-ui, sans-serif" });
+        return paint(c, w, h, v.theme);
+      };
+      fitted(node, typeof height === "function" ? height : () => height, begin, v.ended);
       drawings.push(node.draw);
       return node;
     };

@@ -82,7 +82,7 @@ export default view((v) => {
 
   // ---- hit rate of each kind
   const kinds = v.canvas(24 + 24 * about.bad_kinds.length, (c, wide, _high, t) => {
-    Object.assign(c, { font: "12px system-ui, sans-serif", textBaseline: "middle", fillStyle: t.text, textAlign: "left" });
+    Object.assign(c, { textBaseline: "middle", textAlign: "left" });
     c.fillText("found, of each kind", 4, 10);
     const from = Math.min(wide / 3, 12 + Math.max(...about.bad_kinds.map((kind) => c.measureText(kind).width)));
     about.bad_kinds.forEach((kind, k) => {

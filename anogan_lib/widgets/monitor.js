@@ -42,9 +42,8 @@ export default view((v) => {
   const across = (wide) => (wide < 420 ? 4 : 8), size = (wide) => Math.min((wide - 28) / across(wide), 120);
   const samples = v.canvas(
     (wide) => (8 / across(wide)) * (size(wide) + 4) + 18,
-    (c, wide, _high, t) => {
+    (c, wide) => {
       const tall = size(wide) + 4;
-      Object.assign(c, { imageSmoothingEnabled: false, fillStyle: t.text, font: "12px system-ui, sans-serif" });
       c.fillText("Samples from the same eight z", 0, 12);
       for (let i = 0; sheets.samples && i < 8; i++) {
         const x = (i % across(wide)) * tall, y = 18 + Math.floor(i / across(wide)) * tall;

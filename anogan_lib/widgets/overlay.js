@@ -74,9 +74,9 @@ export default view((v) => {
     const left = (wide - n * side - 8 * (n - 1)) / 2, names = beside ? ["image x", "G(z)", "residual over x"] : [model.get("view")];
     return names.map((name, k) => [name, left + k * (side + 8), 20, side, tall]);
   };
-  const photo = v.canvas((wide) => places(wide)[0][4] + 24, (c, wide, _high, t) => {
+  const photo = v.canvas((wide) => places(wide)[0][4] + 24, (c, wide) => {
     if (!loaded()) return "The pictures are being read";
-    Object.assign(c, { imageSmoothingEnabled: false, fillStyle: t.text, font: "12px system-ui, sans-serif", textAlign: "center" });
+    c.textAlign = "center";
     const put = (image, ...box) => (context.putImageData(image, 0, 0), c.drawImage(scratch, 0, 0, W, H, ...box));
     const plain = (name) => new ImageData(new Uint8ClampedArray(read(name)), W, H);
     const view = model.get("view"), boxes = places(wide);

@@ -33,10 +33,7 @@ export default view((v) => {
 
   // ---- pictures
   const ratio = height / width;
-  const show = (c, name, wide, high) => {
-    c.imageSmoothingEnabled = false;
-    if (sheets[name]) c.drawImage(sheets[name].image, 0, 0, wide, high);
-  };
+  const show = (c, name, wide, high) => sheets[name] && c.drawImage(sheets[name].image, 0, 0, wide, high);
   const border = (c, wide, high, colour) => {
     Object.assign(c, { strokeStyle: colour, lineWidth: 2 });
     trace(c, model.get("outline"), [width, height], [0, 0, wide, high]);
@@ -73,7 +70,7 @@ export default view((v) => {
 
   const panel = (name, title, words) => {
     const node = v.canvas((wide) => wide * ratio, (c, wide, high, t) => {
-      Object.assign(c, { fillStyle: t.dark ? "#000" : "#fff" });
+      c.fillStyle = t.dark ? "#000" : "#fff";
       c.fillRect(0, 0, wide, high);
       show(c, name, wide, high);
       if (name === "overlay") border(c, wide, high, t.dark ? COLOURS.mask : t.colour("mask"));

@@ -39,7 +39,6 @@ export default view((v) => {
     (c, wide, _high, t) => {
       const here = run(), [r, step] = at(), side = big(wide);
       if (!here || !pictures) return "No picture yet";
-      Object.assign(c, { imageSmoothingEnabled: false, fillStyle: t.text, font: "12px system-ui, sans-serif" });
       const put = (i, x, y, size) => c.drawImage(pictures.image, ...pictures.at(i), x, y, size, size);
       c.textAlign = "center";
       const left = (wide - 3 * side - 16) / 2;
