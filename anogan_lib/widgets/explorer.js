@@ -99,7 +99,7 @@ export default view((v) => {
 
   // ---- the four counts
   const cells = [0, 1, 2, 3].map(() => make("td"));
-  const head = (text, scope) => { const th = make("th", { textContent: text }); th.scope = scope; return th; };
+  const head = (textContent, scope) => make("th", { textContent, scope });
   const confusion = make("table", { className: "anogan-counts" }, make("caption", { textContent: "images, by verdict" }),
     make("tr", {}, make("td"), head("called normal", "col"), head("called anomalous", "col")),
     make("tr", {}, head("is normal", "row"), cells[0], cells[1]), make("tr", {}, head("is anomalous", "row"), cells[2], cells[3]));

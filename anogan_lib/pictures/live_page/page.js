@@ -21,7 +21,6 @@ const begin = (atRandom = false) => {
   const count = Number(node("starts").value);
   random = atRandom;
   walks = about.starts.slice(0, count).map((z) => Object.assign(search.walk(random ? search.random() : z), { own: !random }));
-  Object.assign(walks[0], { first: true });
   [shown, seconds] = [0, 0];
   const row = walks.map((_, i) => {
     const button = make("button", { type: "button" }, make("canvas", { width, height }), make("span"));
@@ -108,7 +107,7 @@ const judge = (way, score) => {
 // Why a walk has no verdict, or "".
 const missing = (walk) => {
   if (walk.t < steps) return "none while it searches";
-  if (random || !walk.first) return "none: another first z";
+  if (random || walk !== walks[0]) return "none: another first z";
   return walk.own && lam() === about.lam ? "" : "none: another lambda";
 };
 
