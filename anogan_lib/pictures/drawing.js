@@ -147,7 +147,7 @@ const fitted = (node, tall, paint, ended) => {
     context.setTransform(dense, 0, 0, dense, 0, 0);
     context.clearRect(0, 0, wide, high);
     const label = paint(context, wide, high);
-    if (label) node.setAttribute("aria-label", label);
+    if (label) node.ariaLabel = label;
   };
   const sized = new ResizeObserver(([entry]) => {
     const wide = Math.floor(entry.contentRect.width);

@@ -59,13 +59,11 @@ export default view((v) => {
         c.stroke();
       }
     },
-    { className: "anogan-easel", tabIndex: v.live ? 0 : -1 },
+    v.live
+      ? { className: "anogan-easel", tabIndex: 0, role: "application", ariaRoleDescription: "drawing",
+          ariaLabel: "Image to draw on. Arrow keys move the brush, with Shift they draw; Space draws a spot." }
+      : { style: "pointer-events: none", ariaLabel: "The image with what was drawn on it." }, // nobody would judge a stroke
   );
-  if (!v.live) canvas.style.pointerEvents = "none"; // nobody would judge what is drawn
-  canvas.setAttribute("role", v.live ? "application" : "img");
-  if (v.live) canvas.setAttribute("aria-roledescription", "drawing");
-  canvas.setAttribute("aria-label", v.live
-    ? "Image to draw on. Arrow keys move the brush, with Shift they draw; Space draws a spot." : "The image with what was drawn on it.");
   const hand = brush(canvas, [width, height], { stroke, lift, moved: () => canvas.draw() });
 
   const panel = (name, title, words) => {

@@ -120,8 +120,8 @@ export default view((v) => {
     clearTimeout(timer);
     const playing = model.get("playing");
     button.textContent = playing ? "Pause" : "Play";
-    button.setAttribute("aria-label", playing ? "Pause the search" : "Play the search");
-    caption.firstChild.setAttribute("aria-live", playing ? "off" : "polite"); // no reader keeps up with ten a second
+    button.ariaLabel = playing ? "Pause the search" : "Play the search";
+    caption.firstChild.ariaLive = playing ? "off" : "polite"; // no reader keeps up with ten a second
     if (!playing) return;
     timer = setTimeout(() => {
       model.set("step", Math.min(model.get("step") + 1, last()));

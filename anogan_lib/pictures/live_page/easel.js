@@ -163,17 +163,17 @@ if (about.empty) {
   pictures.push([canvas, "empty"]);
 }
 const choices = pictures.map(([canvas, kind], i) => {
-  const button = make("button", { type: "button", title: kind === "empty" ? "An empty image to draw on" : "" }, canvas, kind);
-  button.setAttribute("aria-label", `Image ${i + 1}, ${kind}`);
-  button.addEventListener("click", () => {
+  const title = kind === "empty" ? "An empty image to draw on" : "";
+  const button = make("button", { type: "button", title, ariaLabel: `Image ${i + 1}, ${kind}` }, canvas, kind);
+  button.onclick = () => {
     node("problem").textContent = "";
     choose(button);
     place(canvas);
-  });
+  };
   return button;
 });
 const choose = (button) => {
-  for (const each of choices) each.setAttribute("aria-pressed", String(each === button));
+  for (const each of choices) each.ariaPressed = each === button;
   if (button) node("file").value = ""; // so that the same file can be opened again
 };
 node("examples").append(...choices);

@@ -22,11 +22,8 @@ const begin = (atRandom = false) => {
   random = atRandom;
   walks = about.starts.slice(0, count).map((z) => Object.assign(search.walk(random ? search.random() : z), { own: !random }));
   [shown, seconds] = [0, 0];
-  const row = walks.map((_, i) => {
-    const button = make("button", { type: "button" }, make("canvas", { width, height }), make("span"));
-    button.addEventListener("click", () => ((shown = i), draw()));
-    return button;
-  });
+  const row = walks.map((_, i) =>
+    make("button", { type: "button", onclick: () => ((shown = i), draw()) }, make("canvas", { width, height }), make("span")));
   node("walks").replaceChildren(...row);
   node("walks").hidden = count === 1;
   draw();
@@ -84,8 +81,7 @@ const ranges = {
 };
 const tell = (id) => {
   const input = node(id), text = ranges[id](input.value);
-  input.setAttribute("aria-valuetext", text);
-  input.nextElementSibling.textContent = text;
+  input.ariaValueText = input.nextElementSibling.textContent = text;
 };
 for (const id of Object.keys(ranges)) node(id).addEventListener("input", () => tell(id));
 node("brush").addEventListener("input", placeRing);
@@ -141,8 +137,8 @@ const draw = () => {
   node("at-step").textContent = `step ${walk.t}`;
   showImage(node("generated"), walk.y);
   showDifference(node("left"), x, walk.y);
-  node("generated").setAttribute("aria-label", `G(z) at step ${walk.t}`);
-  node("left").setAttribute("aria-label", `Difference of x and G(z) at step ${walk.t}, bright where it is large`);
+  node("generated").ariaLabel = `G(z) at step ${walk.t}`;
+  node("left").ariaLabel = `Difference of x and G(z) at step ${walk.t}, bright where it is large`;
   if (encoder) {
     showImage(node("encoded"), encoder.y);
     showDifference(node("encoded-left"), x, encoder.y);
@@ -151,10 +147,9 @@ const draw = () => {
     const [picture, text] = button.children, score = scoreOf(walks[i].residual.at(-1), walks[i].discrimination.at(-1), lam());
     showImage(picture, walks[i].y);
     text.textContent = `A ${number(Number(score.toPrecision(3)))}`;
-    button.setAttribute("aria-pressed", String(i === shown));
-    button.setAttribute("aria-label", `Start ${i + 1}, A(x) = ${number(score)}`);
+    Object.assign(button, { ariaPressed: i === shown, ariaLabel: `Start ${i + 1}, A(x) = ${number(score)}` });
   });
-  node("said").setAttribute("aria-live", playing ? "off" : "polite"); // no reader keeps up with ten a second
+  node("said").ariaLive = playing ? "off" : "polite"; // no reader keeps up with ten a second
   if (node("said").textContent !== said + verdict) node("said").replaceChildren(said, make("strong", { textContent: verdict }));
   const name = walks.length > 1 ? `search, start ${shown + 1}` : "search";
   const rows = [tableRow(`${name}, step ${walk.t}`, walk, "search", missing(walk))];
@@ -217,8 +212,8 @@ for (const [id, text] of Object.entries({
   normal: about.calibration.search.residual.length,
   units: about.units[0] === 1 ? "" : "Here R and D are each divided by their standard deviation over normal images.",
 })) node(id).textContent = text;
-node("encoded").setAttribute("aria-label", "G(E(x)), what the encoder finds without a search");
-node("encoded-left").setAttribute("aria-label", "Difference of x and G(E(x)), bright where it is large");
+node("encoded").ariaLabel = "G(E(x)), what the encoder finds without a search";
+node("encoded-left").ariaLabel = "Difference of x and G(E(x)), bright where it is large";
 Object.keys(ranges).forEach(tell);
 choices[0]?.click();
 playing = false; // begins when Play is pressed
