@@ -98,8 +98,12 @@ const view = (build) => ({
       const input = make("input", { type: "number", value, min, max, step });
       return Object.assign(labelled(label, input), { input });
     };
-    v.button = (text, act, label = text) =>
-      make("button", { type: "button", textContent: text, title: label, ariaLabel: label, onclick: act });
+    // A button; its `key` does the same wherever in the view the focus is, but for fields that take text.
+    v.button = (text, act, label = text, key = "") => {
+      if (key) v.keys[key] = act;
+      const title = key ? `${label} (key ${key})` : label;
+      return make("button", { type: "button", textContent: text, title, ariaLabel: label, onclick: act });
+    };
     v.row = (...children) => make("div", { className: "anogan-row" }, ...children);
     // The caption under the view: what `describe()` returns, else the trait; under it why an action failed.
     v.caption = (follows = ["caption"], describe = () => model.get("caption")) => {

@@ -118,9 +118,8 @@ export default view((v) => {
   let timer = 0;
   const play = () => {
     clearTimeout(timer);
-    const playing = model.get("playing");
-    button.textContent = playing ? "Pause" : "Play";
-    button.ariaLabel = playing ? "Pause the search" : "Play the search";
+    const playing = model.get("playing"), word = playing ? "Pause" : "Play";
+    Object.assign(button, { textContent: word, title: `${word} the search (key p)`, ariaLabel: `${word} the search` });
     caption.firstChild.ariaLive = playing ? "off" : "polite"; // no reader keeps up with ten a second
     if (!playing) return;
     timer = setTimeout(() => {
@@ -129,11 +128,10 @@ export default view((v) => {
       else play();
     }, 1000 / model.get("speed"));
   };
-  const button = v.button("Play", toggle, "Play the search");
+  const button = v.button("Play", toggle, "Play the search", "p");
   const stepper = v.range("step", "Search step", { text: (t) => (run() ? `${run().steps[t] ?? ""} of ${run().steps.at(-1)}` : "") });
   const rate = v.range("speed", "Speed", { min: 0, max: 1, step: 0.05, text: (s) => `${number(s)} a second`,
     place: (s) => Math.log(s / 0.5) / Math.log(80), trait: (p) => Number((0.5 * 80 ** p).toPrecision(2)) });
-  v.keys = { p: toggle, n: () => move(1), b: () => move(-1), f: () => move(-Infinity), l: () => move(Infinity) };
 
   // ---- what needs the kernel
   const searched = () => model.get("names").map((name, i) => [i, name]).filter(([i]) => v.live || model.get("runs")[i]);
@@ -173,9 +171,9 @@ export default view((v) => {
     v.row(image, starts),
     v.row(photos, curves),
     v.row(
-      make("span", { className: "anogan-buttons" }, v.button("|◀", () => move(-Infinity), "First step"),
-        v.button("◀", () => move(-1), "One step back"), button, v.button("▶", () => move(1), "One step on"),
-        v.button("▶|", () => move(Infinity), "Last step")),
+      make("span", { className: "anogan-buttons" }, v.button("|◀", () => move(-Infinity), "First step", "f"),
+        v.button("◀", () => move(-1), "One step back", "b"), button, v.button("▶", () => move(1), "One step on", "n"),
+        v.button("▶|", () => move(Infinity), "Last step", "l")),
       stepper, rate),
     caption,
     ...(v.live ? [form] : []),
