@@ -94,6 +94,13 @@ const path = (c, points, colour, { dash = [], width = 1.6, alpha = 1 } = {}) => 
   c.restore();
 };
 
+const dot = (c, x, y, radius, colour) => {
+  c.fillStyle = colour;
+  c.beginPath();
+  c.arc(x, y, radius, 0, 7);
+  c.fill();
+};
+
 const extent = (values) => {
   let low = Infinity, high = -Infinity;
   for (const value of values) {
@@ -102,6 +109,27 @@ const extent = (values) => {
   }
   return [low, high];
 };
+
+const LOSSES = [["residual", "R, residual loss"], ["discrimination", "D, discrimination loss"], ["score", "A, anomaly score"]];
+
+// R, D and A over the steps of some searches, each in its box(k). lines(name) holds a line of values for each search; the one
+// in `front` has a dot at its value `now`, the others are faint. band(name) -> [low, high] is shaded.
+const lossCurves = (c, t, { box, steps, lines, front, now, band = () => [] }, options) =>
+  LOSSES.forEach(([name, ylabel], k) => {
+    const all = lines(name), [from, to] = band(name), b = box(k);
+    const [low, high] = extent([...all.flat(), ...band(name)]), room = 0.06 * (high - low || 1);
+    const [across, up] = axes(c, t, b, [steps[0], steps.at(-1)], [low - room, high + room], { ylabel, ...options });
+    if (from !== undefined) {
+      Object.assign(c, { fillStyle: t.colour("normal"), globalAlpha: t.dark ? 0.45 : 0.25 });
+      c.fillRect(b.x + 1, up(to), b.w - 1, Math.max(2, up(from) - up(to)));
+      c.globalAlpha = 1;
+    }
+    const curve = (line, look) =>
+      path(c, line.map((value, s) => [across(steps[s]), up(value)]), t.colour(name), { dash: DASHES[name], ...look });
+    all.forEach((line, i) => i !== front && curve(line, { width: 1, alpha: 0.45 }));
+    curve(all[front], { width: 2 });
+    dot(c, across(steps[now]), up(all[front][now]), 3.5, t.text);
+  });
 
 // Keep a canvas as wide as its place and as sharp as the screen. `paint(context, width, height)` draws it and returns what
 // it shows, in words; `tall(width)` is its height. The canvas gets a method `draw`; watching ends with `ended`.
@@ -119,7 +147,7 @@ const fitted = (node, tall, paint, ended) => {
     context.setTransform(dense, 0, 0, dense, 0, 0);
     context.clearRect(0, 0, wide, high);
     const label = paint(context, wide, high);
-    if (label) node.setAttribute("aria-label", label);
+    if (label) node.ariaLabel = label;
   };
   const sized = new ResizeObserver(([entry]) => {
     const wide = Math.floor(entry.contentRect.width);
@@ -129,4 +157,68 @@ const fitted = (node, tall, paint, ended) => {
   });
   sized.observe(node);
   ended?.addEventListener("abort", () => sized.disconnect());
+};
+
+// ---- drawing by hand
+
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+// A brush over a picture of W x H pixels that fills `node`. The pointer or the arrow keys move it; the pointer's button, Shift
+// with an arrow, or Space press it down, and then `stroke(x, y)` draws from where it is to (x, y). `press` and `lift` begin
+// and end a stroke; `moved` shows where the brush is. Returns {x, y, down, seen}, in pixels of the picture.
+const brush = (node, [W, H], { stroke, press = () => {}, lift, moved }) => {
+  const hand = {
+    x: W / 2, y: H / 2, down: false, over: false,
+    get seen() { return this.over || document.activeElement === node; },
+  };
+  const move = (x, y) => {
+    const to = { x: Math.min(W, Math.max(0, x)), y: Math.min(H, Math.max(0, y)) };
+    if (hand.down) stroke(to.x, to.y);
+    Object.assign(hand, to);
+    moved();
+  };
+  const follow = (event) => {
+    const box = node.getBoundingClientRect();
+    move(((event.clientX - box.left) / box.width) * W, ((event.clientY - box.top) / box.height) * H);
+  };
+  const down = () => {
+    if (hand.down) return;
+    press();
+    hand.down = true;
+  };
+  const up = () => {
+    if (!hand.down) return;
+    hand.down = false;
+    lift();
+  };
+  const spot = () => (stroke(hand.x + 0.01, hand.y), moved()); // a line without length would leave nothing
+  Object.assign(node, {
+    onpointerdown(event) {
+      if (event.button) return;
+      node.setPointerCapture(event.pointerId);
+      follow(event);
+      down();
+      spot();
+    },
+    onpointermove(event) {
+      hand.over = true;
+      for (const each of event.getCoalescedEvents?.() ?? []) follow(each);
+      follow(event);
+    },
+    onpointerup: up,
+    onpointercancel: up,
+    onpointerleave: () => ((hand.over = false), moved()),
+    onfocus: moved,
+    onblur: () => (up(), moved()),
+    onkeydown(event) {
+      const arrow = ARROWS[event.key];
+      if (!arrow && event.key !== " ") return;
+      event.preventDefault();
+      if (event.shiftKey || event.key === " ") down();
+      if (arrow) move(hand.x + arrow[0], hand.y + arrow[1]);
+      else spot();
+    },
+    onkeyup: (event) => (event.key === "Shift" || event.key === " ") && up(),
+  });
+  return hand;
 };

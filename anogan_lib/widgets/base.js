@@ -29,8 +29,7 @@ const view = (build) => ({
     const ended = new AbortController(), drawings = [];
     const v = { model, root: el, live: !model.offline, keys: {}, ended: ended.signal };
     el.classList.add("anogan");
-    el.setAttribute("role", "group");
-    el.setAttribute("aria-label", model.get("_label"));
+    Object.assign(el, { role: "group", ariaLabel: model.get("_label") });
 
     // Call `act` whenever one of these traits changes, in the browser or in Python.
     v.watch = (names, act) => {
@@ -44,22 +43,26 @@ const view = (build) => ({
     // Have Python do one of the view's `_actions`.
     v.ask = (action, options = {}) => model.send({ do: action, with: options });
 
-    // A canvas that fills its width; `paint(context, width, height, theme)` returns what it shows, in words.
+    // A canvas that fills its width; `paint(context, width, height, theme)` returns what it shows, in words. Its pictures'
+    // pixels stay sharp, and its text begins in the theme's colour.
     v.canvas = (height, paint, properties = {}) => {
       const node = make("canvas", { role: "img", ...properties });
-      fitted(node, typeof height === "function" ? height : () => height, (c, w, h) => paint(c, w, h, v.theme), v.ended);
+      const begin = (c, w, h) => {
+        Object.assign(c, { imageSmoothingEnabled: false, fillStyle: v.theme.text, font: "12px system-ui, sans-serif" });
+        return paint(c, w, h, v.theme);
+      };
+      fitted(node, typeof height === "function" ? height : () => height, begin, v.ended);
       drawings.push(node.draw);
       return node;
     };
 
     // A native range for a trait; `text(value)` says it in words. `place` and `trait` convert where the two differ.
     v.range = (name, label, { min = 0, max = 1, step = 1, text = number, place = Number, trait = Number } = {}) => {
-      const input = make("input", { type: "range", min, max, step }), output = make("output");
-      output.setAttribute("aria-hidden", "true"); // the range says it itself
+      const input = make("input", { type: "range", min, max, step });
+      const output = make("output", { ariaHidden: "true" }); // the range says it itself
       const show = () => {
         input.value = place(model.get(name));
-        output.textContent = text(model.get(name));
-        input.setAttribute("aria-valuetext", output.textContent);
+        output.textContent = input.ariaValueText = text(model.get(name));
       };
       input.addEventListener("input", () => model.set(name, trait(Number(input.value))));
       input.addEventListener("change", () => model.save_changes());
@@ -95,22 +98,21 @@ const view = (build) => ({
       const input = make("input", { type: "number", value, min, max, step });
       return Object.assign(labelled(label, input), { input });
     };
-    v.button = (text, act, label = text) => {
-      const node = make("button", { type: "button", textContent: text, title: label });
-      node.setAttribute("aria-label", label);
-      node.addEventListener("click", act);
-      return node;
+    // A button; its `key` does the same wherever in the view the focus is, but for fields that take text.
+    v.button = (text, act, label = text, key = "") => {
+      if (key) v.keys[key] = act;
+      const title = key ? `${label} (key ${key})` : label;
+      return make("button", { type: "button", textContent: text, title, ariaLabel: label, onclick: act });
     };
     v.row = (...children) => make("div", { className: "anogan-row" }, ...children);
     // The caption under the view: what `describe()` returns, else the trait; under it why an action failed.
     v.caption = (follows = ["caption"], describe = () => model.get("caption")) => {
-      const text = make("p", { className: "anogan-caption" }), problem = make("p", { className: "anogan-problem" });
-      text.setAttribute("role", "status");
-      problem.setAttribute("role", "alert");
+      const text = make("p", { className: "anogan-caption", role: "status" });
+      const problem = make("p", { className: "anogan-problem", role: "alert" });
       const show = () => (text.textContent = describe());
       const report = () => {
         problem.textContent = model.get("problem");
-        el.setAttribute("aria-busy", String(Boolean(model.get("busy"))));
+        el.ariaBusy = Boolean(model.get("busy"));
       };
       v.watch(follows, show);
       v.watch(["problem", "busy"], report);

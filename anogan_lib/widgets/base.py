@@ -180,5 +180,5 @@ def map_scale(detector, maps: np.ndarray) -> float:
 
 
 def number(value: float) -> str:
-    """Write a number in four digits, as `number` in base.js does."""
+    """Write a number in four digits, as `number` in drawing.js does."""
     return f"{float(f'{float(value):.4g}'):.12g}"

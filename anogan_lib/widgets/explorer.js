@@ -71,10 +71,7 @@ export default view((v) => {
       points.push([x(alarms / normal), y(hits / anomalous)]);
     }
     path(c, points, t.colour("score"), { width: 2 });
-    c.fillStyle = t.text;
-    c.beginPath();
-    c.arc(x(now.falseAlarm / normal), y(now.hit / anomalous), 5, 0, 7);
-    c.fill();
+    dot(c, x(now.falseAlarm / normal), y(now.hit / anomalous), 5, t.text);
     const other = { x: box.x + side + 54, y: 22, w: wide - side - 104, h: high - 60 }, [low, top] = extent(now.aurocs);
     const [a, b] = axes(c, t, other, [0, 1], [Math.max(0, low - 0.02), Math.min(1, top + 0.02)], { xlabel: "lambda", ylabel: "AUROC", xticks: 2, yticks: 6 });
     path(c, Array.from(now.aurocs, (value, i) => [a(lams[i]), b(value)]), t.colour("score"), { width: 2 });
@@ -85,7 +82,7 @@ export default view((v) => {
 
   // ---- hit rate of each kind
   const kinds = v.canvas(24 + 24 * about.bad_kinds.length, (c, wide, _high, t) => {
-    Object.assign(c, { font: "12px system-ui, sans-serif", textBaseline: "middle", fillStyle: t.text, textAlign: "left" });
+    Object.assign(c, { textBaseline: "middle", textAlign: "left" });
     c.fillText("found, of each kind", 4, 10);
     const from = Math.min(wide / 3, 12 + Math.max(...about.bad_kinds.map((kind) => c.measureText(kind).width)));
     about.bad_kinds.forEach((kind, k) => {
@@ -102,7 +99,7 @@ export default view((v) => {
 
   // ---- the four counts
   const cells = [0, 1, 2, 3].map(() => make("td"));
-  const head = (text, scope) => { const th = make("th", { textContent: text }); th.scope = scope; return th; };
+  const head = (textContent, scope) => make("th", { textContent, scope });
   const confusion = make("table", { className: "anogan-counts" }, make("caption", { textContent: "images, by verdict" }),
     make("tr", {}, make("td"), head("called normal", "col"), head("called anomalous", "col")),
     make("tr", {}, head("is normal", "row"), cells[0], cells[1]), make("tr", {}, head("is anomalous", "row"), cells[2], cells[3]));

@@ -42,9 +42,8 @@ export default view((v) => {
   const across = (wide) => (wide < 420 ? 4 : 8), size = (wide) => Math.min((wide - 28) / across(wide), 120);
   const samples = v.canvas(
     (wide) => (8 / across(wide)) * (size(wide) + 4) + 18,
-    (c, wide, _high, t) => {
+    (c, wide) => {
       const tall = size(wide) + 4;
-      Object.assign(c, { imageSmoothingEnabled: false, fillStyle: t.text, font: "12px system-ui, sans-serif" });
       c.fillText("Samples from the same eight z", 0, 12);
       for (let i = 0; sheets.samples && i < 8; i++) {
         const x = (i % across(wide)) * tall, y = 18 + Math.floor(i / across(wide)) * tall;
@@ -56,20 +55,16 @@ export default view((v) => {
 
   const start = v.button("Train", () => v.ask("start"), "Train");
   const stop = v.button("Stop", () => (v.ask("stop"), (stop.disabled = true)), "Stop after the present step and keep the weights");
-  const bar = make("progress", { max: 1 });
-  bar.setAttribute("aria-label", "Training");
+  const bar = make("progress", { max: 1, ariaLabel: "Training" });
   const caption = v.caption();
   const show = () => {
     const running = model.get("running"), done = model.get("steps_done"), all = model.get("steps_in_all");
     const word = !v.live ? "Play the recording" : done && done < all ? "Go on" : done ? "Train further" : "Train";
-    start.textContent = word;
-    start.title = word;
-    start.setAttribute("aria-label", word);
-    start.disabled = running;
+    Object.assign(start, { textContent: word, title: word, ariaLabel: word, disabled: running });
     stop.disabled = !running;
     bar.value = Math.min(1, done / Math.max(1, all));
     // A screen reader cannot read a sentence twice a second: it reads the last one.
-    caption.firstChild.setAttribute("aria-live", running ? "off" : "polite");
+    caption.firstChild.ariaLive = running ? "off" : "polite";
     v.redraw();
   };
   v.watch(["running", "curve", "steps_in_all"], show);

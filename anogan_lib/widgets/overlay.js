@@ -74,9 +74,9 @@ export default view((v) => {
     const left = (wide - n * side - 8 * (n - 1)) / 2, names = beside ? ["image x", "G(z)", "residual over x"] : [model.get("view")];
     return names.map((name, k) => [name, left + k * (side + 8), 20, side, tall]);
   };
-  const photo = v.canvas((wide) => places(wide)[0][4] + 24, (c, wide, _high, t) => {
+  const photo = v.canvas((wide) => places(wide)[0][4] + 24, (c, wide) => {
     if (!loaded()) return "The pictures are being read";
-    Object.assign(c, { imageSmoothingEnabled: false, fillStyle: t.text, font: "12px system-ui, sans-serif", textAlign: "center" });
+    c.textAlign = "center";
     const put = (image, ...box) => (context.putImageData(image, 0, 0), c.drawImage(scratch, 0, 0, W, H, ...box));
     const plain = (name) => new ImageData(new Uint8ClampedArray(read(name)), W, H);
     const view = model.get("view"), boxes = places(wide);
@@ -121,7 +121,7 @@ export default view((v) => {
   photo.addEventListener("pointerup", () => model.save_changes());
   photo.addEventListener("pointerleave", () => model.save_changes());
   photo.addEventListener("keydown", (event) => {
-    const by = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    const by = ARROWS[event.key];
     if (!by) return;
     const [x, y] = model.get("pixel").length ? model.get("pixel") : [W >> 1, H >> 1];
     v.set("pixel", [Math.min(W - 1, Math.max(0, x + by[0])), Math.min(H - 1, Math.max(0, y + by[1]))]);

@@ -1,17 +1,13 @@
 // The model that anywidget hands to a view, replaced in an exported page. No kernel answers `send`: recorded answers
 // do, and views hide what needs more. Python puts this after the view's own module, whose default export is `shown` here.
 
-const unpack = (value) => {
-  if (Array.isArray(value)) return value.map(unpack);
-  if (value === null || typeof value !== "object") return value;
-  if ("$bytes" in value) {
-    const text = atob(value.$bytes), bytes = new Uint8Array(text.length);
-    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-    return new DataView(bytes.buffer);
-  }
-  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, unpack(part)]));
+const unpack = (_, value) => {
+  if (value?.$bytes === undefined) return value;
+  const text = atob(value.$bytes), bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i); // ten times as fast as Uint8Array.from
+  return new DataView(bytes.buffer);
 };
-const { state, answers } = unpack(JSON.parse(document.getElementById("state").textContent)), heard = {};
+const { state, answers } = JSON.parse(document.getElementById("state").textContent, unpack), heard = {};
 let playing; // the timer of the answer that is being shown, state after state
 const model = {
   offline: true,

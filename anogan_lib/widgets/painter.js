@@ -5,7 +5,6 @@ export default view((v) => {
   const sheets = v.sheets(["picture", "similar", "overlay"]);
   const { width, height } = model.get("picture");
   const layer = make("canvas", { width, height }), ink = layer.getContext("2d", { willReadFrequently: true });
-  const hand = { x: width / 2, y: height / 2, down: false, over: false }; // the brush, in pixels of the image
 
   const unpack = () => {
     const { buffer, byteOffset, byteLength } = model.get("strokes");
@@ -26,29 +25,15 @@ export default view((v) => {
       }
     }
   };
-  const move = (x, y) => {
-    const from = { ...hand }, far = Math.max(1, Math.ceil(2 * Math.hypot(x - from.x, y - from.y)));
-    Object.assign(hand, { x: Math.min(width, Math.max(0, x)), y: Math.min(height, Math.max(0, y)) });
-    for (let i = 1; hand.down && i <= far; i++) dab(from.x + ((x - from.x) * i) / far, from.y + ((y - from.y) * i) / far);
-    canvas.draw();
+  const stroke = (x, y) => {
+    const [dx, dy] = [x - hand.x, y - hand.y], far = Math.max(1, Math.ceil(2 * Math.hypot(dx, dy)));
+    for (let i = 1; i <= far; i++) dab(hand.x + (dx * i) / far, hand.y + (dy * i) / far);
   };
-  const lift = () => {
-    if (!hand.down) return;
-    hand.down = false;
-    const { data } = ink.getImageData(0, 0, width, height);
-    v.set("strokes", new DataView(data.buffer));
-  };
-  const place = (event) => {
-    const box = canvas.getBoundingClientRect();
-    return [((event.clientX - box.left) / box.width) * width, ((event.clientY - box.top) / box.height) * height];
-  };
+  const lift = () => v.set("strokes", new DataView(ink.getImageData(0, 0, width, height).data.buffer));
 
   // ---- pictures
   const ratio = height / width;
-  const show = (c, name, wide, high) => {
-    c.imageSmoothingEnabled = false;
-    if (sheets[name]) c.drawImage(sheets[name].image, 0, 0, wide, high);
-  };
+  const show = (c, name, wide, high) => sheets[name] && c.drawImage(sheets[name].image, 0, 0, wide, high);
   const border = (c, wide, high, colour) => {
     Object.assign(c, { strokeStyle: colour, lineWidth: 2 });
     trace(c, model.get("outline"), [width, height], [0, 0, wide, high]);
@@ -65,7 +50,7 @@ export default view((v) => {
         c.globalAlpha = 1;
         border(c, wide, high, COLOURS.mask);
       }
-      if (!hand.over && document.activeElement !== canvas) return;
+      if (!hand.seen) return;
       const [x, y, radius] = [hand.x, hand.y, model.get("brush") / 2].map((part) => (part * wide) / width);
       for (const [colour, lineWidth] of [["#000", 3], ["#fff", 1.5]]) { // seen on light and on dark
         Object.assign(c, { strokeStyle: colour, lineWidth });
@@ -74,47 +59,16 @@ export default view((v) => {
         c.stroke();
       }
     },
-    { className: "anogan-easel", tabIndex: v.live ? 0 : -1 },
+    v.live
+      ? { className: "anogan-easel", tabIndex: 0, role: "application", ariaRoleDescription: "drawing",
+          ariaLabel: "Image to draw on. Arrow keys move the brush, with Shift they draw; Space draws a spot." }
+      : { style: "pointer-events: none", ariaLabel: "The image with what was drawn on it." }, // nobody would judge a stroke
   );
-  if (!v.live) canvas.style.pointerEvents = "none"; // nobody would judge what is drawn
-  canvas.setAttribute("role", v.live ? "application" : "img");
-  if (v.live) canvas.setAttribute("aria-roledescription", "drawing");
-  canvas.setAttribute("aria-label", v.live
-    ? "Image to draw on. Arrow keys move the brush, with Shift they draw; Space draws a spot." : "The image with what was drawn on it.");
-  canvas.addEventListener("pointerdown", (event) => {
-    if (event.button) return;
-    canvas.setPointerCapture(event.pointerId);
-    [hand.x, hand.y] = place(event);
-    hand.down = true;
-    dab(hand.x, hand.y);
-    canvas.draw();
-  });
-  canvas.addEventListener("pointermove", (event) => {
-    hand.over = true;
-    for (const each of event.getCoalescedEvents?.() ?? []) move(...place(each));
-    move(...place(event));
-  });
-  for (const event of ["pointerup", "pointercancel"]) canvas.addEventListener(event, lift);
-  canvas.addEventListener("pointerleave", () => {
-    hand.over = false;
-    canvas.draw();
-  });
-  const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-  canvas.addEventListener("keydown", (event) => {
-    const arrow = ARROWS[event.key];
-    if (!arrow && event.key !== " ") return;
-    event.preventDefault();
-    hand.down = event.shiftKey || event.key === " ";
-    if (arrow) move(hand.x + arrow[0], hand.y + arrow[1]);
-    else dab(hand.x, hand.y);
-  });
-  canvas.addEventListener("keyup", (event) => (event.key === "Shift" || event.key === " ") && lift());
-  canvas.addEventListener("focus", () => canvas.draw());
-  canvas.addEventListener("blur", () => (lift(), canvas.draw()));
+  const hand = brush(canvas, [width, height], { stroke, lift, moved: () => canvas.draw() });
 
   const panel = (name, title, words) => {
     const node = v.canvas((wide) => wide * ratio, (c, wide, high, t) => {
-      Object.assign(c, { fillStyle: t.dark ? "#000" : "#fff" });
+      c.fillStyle = t.dark ? "#000" : "#fff";
       c.fillRect(0, 0, wide, high);
       show(c, name, wide, high);
       if (name === "overlay") border(c, wide, high, t.dark ? COLOURS.mask : t.colour("mask"));
@@ -132,7 +86,7 @@ export default view((v) => {
   v.watch(["colour"], shown);
   shown();
   const opacity = v.range("opacity", "Map's opacity", { step: 0.05, text: (share) => `${Math.round(100 * share)} %` });
-  const brush = v.range("brush", "Brush", { min: 1, max: Math.round(width / 4), text: (size) => `${size} pixels` });
+  const thick = v.range("brush", "Brush", { min: 1, max: Math.round(width / 4), text: (size) => `${size} pixels` });
   const tools = v.live
     ? [v.row(labelled("Colour", colour), v.check("erase", "Erase"),
         v.button("Undo", () => v.ask("undo")), v.button("Clear", () => v.ask("clear")))]
@@ -142,7 +96,7 @@ export default view((v) => {
   v.root.append(
     make("div", { className: "anogan-row anogan-walk" },
       make("div", { className: "anogan-paint" }, make("figure", {}, make("figcaption", { textContent: v.live ? "draw here" : "image" }), canvas), similar, map),
-      make("div", { className: "anogan-grow anogan-sliders" }, ...(v.live ? [brush] : []), opacity, ...tools)),
+      make("div", { className: "anogan-grow anogan-sliders" }, ...(v.live ? [thick] : []), opacity, ...tools)),
     v.caption(),
   );
   unpack();

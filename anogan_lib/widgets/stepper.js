@@ -39,7 +39,6 @@ export default view((v) => {
     (c, wide, _high, t) => {
       const here = run(), [r, step] = at(), side = big(wide);
       if (!here || !pictures) return "No picture yet";
-      Object.assign(c, { imageSmoothingEnabled: false, fillStyle: t.text, font: "12px system-ui, sans-serif" });
       const put = (i, x, y, size) => c.drawImage(pictures.image, ...pictures.at(i), x, y, size, size);
       c.textAlign = "center";
       const left = (wide - 3 * side - 16) / 2;
@@ -73,44 +72,26 @@ export default view((v) => {
   );
 
   // ---- the curves: R, D, A, and how the gradient is shared
-  const PLOTS = [["residual", "R, residual loss"], ["discrimination", "D, discrimination loss"], ["score", "A, anomaly score"]];
   const box = (wide, k) => ({ x: 46, y: 18 + k * 84, w: wide - 56, h: 56 });
   const curves = v.canvas(
     () => 18 + 4 * 84 + 16,
     (c, wide, _high, t) => {
       const here = run(), [r, step] = at();
       if (!here) return "No curves yet";
-      const ends = [here.steps[0], here.steps.at(-1)], now = here.steps[step];
-      let across;
-      const cursor = (b) => path(c, [[across(now), b.y], [across(now), b.y + b.h]], t.text, { dash: [3, 3], width: 1 });
-      PLOTS.forEach(([name, title], k) => {
-        const [low, high] = extent(here[name].flat()), room = 0.06 * (high - low || 1), b = box(wide, k);
-        const scales = axes(c, t, b, ends, [low - room, high + room], { ylabel: title, xticks: -1 });
-        across = scales[0];
-        here[name].forEach((line, i) => {
-          const points = line.map((value, s) => [across(here.steps[s]), scales[1](value)]);
-          const look = i === r ? { dash: DASHES[name], width: 2 } : { dash: DASHES[name], width: 1, alpha: 0.45 };
-          path(c, points, t.colour(name), look);
-        });
-        cursor(b);
-        c.fillStyle = t.text;
-        c.beginPath();
-        c.arc(across(now), scales[1](here[name][r][step]), 3.5, 0, 7);
-        c.fill();
-      });
+      const { steps } = here, boxes = [0, 1, 2, 3].map((k) => box(wide, k)), ends = [steps[0], steps.at(-1)];
+      lossCurves(c, t, { box: (k) => boxes[k], steps, lines: (name) => here[name], front: r, now: step }, { xticks: -1 });
       // One stacked area: R's share of the gradient below, D's above.
-      const b = box(wide, 3), line = here.share[r];
-      const [x, y] = axes(c, t, b, ends, [0, 1], { xlabel: "step of the search", ylabel: "share of the gradient: D above, R below", yticks: 2 });
+      const [x, y] = axes(c, t, boxes[3], ends, [0, 1], { xlabel: "step of the search", ylabel: "share of the gradient: D above, R below", yticks: 2 });
       for (const [name, edge] of [["residual", 0], ["discrimination", 1]]) {
         c.fillStyle = t.colour(name);
         c.beginPath();
         c.moveTo(x(ends[0]), y(edge));
-        line.forEach((share, s) => c.lineTo(x(here.steps[s]), y(share)));
+        here.share[r].forEach((share, s) => c.lineTo(x(steps[s]), y(share)));
         c.lineTo(x(ends[1]), y(edge));
         c.fill();
       }
-      cursor(b);
-      return `Curves of R, D, A and of the gradient's shares over ${here.steps.length} recorded steps. ${describe()}`;
+      for (const b of boxes) path(c, [[x(steps[step]), b.y], [x(steps[step]), b.y + b.h]], t.text, { dash: [3, 3], width: 1 });
+      return `Curves of R, D, A and of the gradient's shares over ${steps.length} recorded steps. ${describe()}`;
     },
     {
       onpointerdown: (event) => (curves.setPointerCapture(event.pointerId), seek(event)),
@@ -137,10 +118,9 @@ export default view((v) => {
   let timer = 0;
   const play = () => {
     clearTimeout(timer);
-    const playing = model.get("playing");
-    button.textContent = playing ? "Pause" : "Play";
-    button.setAttribute("aria-label", playing ? "Pause the search" : "Play the search");
-    caption.firstChild.setAttribute("aria-live", playing ? "off" : "polite"); // no reader keeps up with ten a second
+    const playing = model.get("playing"), word = playing ? "Pause" : "Play";
+    Object.assign(button, { textContent: word, title: `${word} the search (key p)`, ariaLabel: `${word} the search` });
+    caption.firstChild.ariaLive = playing ? "off" : "polite"; // no reader keeps up with ten a second
     if (!playing) return;
     timer = setTimeout(() => {
       model.set("step", Math.min(model.get("step") + 1, last()));
@@ -148,11 +128,10 @@ export default view((v) => {
       else play();
     }, 1000 / model.get("speed"));
   };
-  const button = v.button("Play", toggle, "Play the search");
+  const button = v.button("Play", toggle, "Play the search", "p");
   const stepper = v.range("step", "Search step", { text: (t) => (run() ? `${run().steps[t] ?? ""} of ${run().steps.at(-1)}` : "") });
   const rate = v.range("speed", "Speed", { min: 0, max: 1, step: 0.05, text: (s) => `${number(s)} a second`,
     place: (s) => Math.log(s / 0.5) / Math.log(80), trait: (p) => Number((0.5 * 80 ** p).toPrecision(2)) });
-  v.keys = { p: toggle, n: () => move(1), b: () => move(-1), f: () => move(-Infinity), l: () => move(Infinity) };
 
   // ---- what needs the kernel
   const searched = () => model.get("names").map((name, i) => [i, name]).filter(([i]) => v.live || model.get("runs")[i]);
@@ -192,9 +171,9 @@ export default view((v) => {
     v.row(image, starts),
     v.row(photos, curves),
     v.row(
-      make("span", { className: "anogan-buttons" }, v.button("|◀", () => move(-Infinity), "First step"),
-        v.button("◀", () => move(-1), "One step back"), button, v.button("▶", () => move(1), "One step on"),
-        v.button("▶|", () => move(Infinity), "Last step")),
+      make("span", { className: "anogan-buttons" }, v.button("|◀", () => move(-Infinity), "First step", "f"),
+        v.button("◀", () => move(-1), "One step back", "b"), button, v.button("▶", () => move(1), "One step on", "n"),
+        v.button("▶|", () => move(Infinity), "Last step", "l")),
       stepper, rate),
     caption,
     ...(v.live ? [form] : []),

@@ -42,8 +42,7 @@ export default view((v) => {
   const small = (wide) => (Math.min(wide, side(wide) + 2 * end(wide) + 24) - 28) / 8;
   const photos = v.canvas(
     (wide) => side(wide) + (v.live ? small(wide) + 50 : 24),
-    (c, wide, _high, t) => {
-      Object.assign(c, { imageSmoothingEnabled: false, fillStyle: t.text, font: "12px system-ui, sans-serif" });
+    (c, wide) => {
       const put = (sheet, i, x, y, size, title = "", textAlign = "center") => {
         if (sheet) c.drawImage(sheet.image, ...sheet.at(i), x, y, size, size);
         c.textAlign = textAlign;

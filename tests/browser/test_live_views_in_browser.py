@@ -265,6 +265,15 @@ def test_a_scratch_is_painted_and_found(painter):
     waited(book, view, "Nothing is drawn")
 
 
+def test_arrows_while_space_is_held_draw_a_stroke(painter):
+    book, view, easel = painter
+    easel.focus()
+    book.page.keyboard.down("Space")
+    book.page.keyboard.press("ArrowRight")
+    book.page.keyboard.up("Space")
+    assert waited(book, view, "pixels drawn", 20_000).startswith("12 pixels drawn")
+
+
 def test_brush_eraser_and_keyboard(painter):
     book, view, easel = painter
     cells, brush = book.count(), view.get_by_role("slider", name="Brush")

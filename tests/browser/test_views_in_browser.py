@@ -127,6 +127,7 @@ def test_keys_move_the_search_and_never_the_cells(search, last):
     for key in "abcdxyzmfoj":
         book.page.keyboard.press(key)
     assert "step 0 of" in caption(view)  # f: first
+    assert view.get_by_role("button", name="First step").get_attribute("title") == "First step (key f)"
     book.page.keyboard.press("n")
     assert "step 0 of" not in caption(view)
     view.get_by_role("button", name="Play the search").focus()

@@ -50,19 +50,19 @@ const easel = node("easel"), ring = node("brush-ring");
 Object.assign(easel, { width, height });
 const ink = easel.getContext("2d", { willReadFrequently: true });
 const original = make("canvas", { width, height }); // what erasing and clearing bring back
-const hand = { x: width / 2, y: height / 2, down: false };
 let before = []; // what Undo brings back
 
 const placeRing = () => {
   const part = Number(node("brush").value) / width;
   Object.assign(ring.style, { left: `${(100 * hand.x) / width}%`, top: `${(100 * hand.y) / height}%`, width: `${100 * part}%` });
   ring.style.aspectRatio = "1";
+  ring.hidden = !hand.seen;
 };
 const remember = () => {
   before = [...before.slice(-30), ink.getImageData(0, 0, width, height)];
   node("undo").disabled = false;
 };
-const strokeTo = (x, y) => {
+const stroke = (x, y) => {
   Object.assign(ink, { lineCap: "round", lineJoin: "round", lineWidth: Number(node("brush").value) });
   ink.strokeStyle = node("erase").checked ? ink.createPattern(original, "no-repeat") : node("colour").value;
   ink.beginPath();
@@ -70,55 +70,9 @@ const strokeTo = (x, y) => {
   ink.lineTo(x, y);
   ink.stroke();
 };
-const press = () => {
-  if (hand.down) return;
-  remember();
-  hand.down = true;
-  pause();
-};
-const move = (x, y) => {
-  x = Math.min(width, Math.max(0, x));
-  y = Math.min(height, Math.max(0, y));
-  if (hand.down) strokeTo(x, y);
-  Object.assign(hand, { x, y });
-  placeRing();
-};
-const lift = () => {
-  if (!hand.down) return;
-  hand.down = false;
-  readEasel();
-};
-const placeOf = (event) => {
-  const box = easel.getBoundingClientRect();
-  return [((event.clientX - box.left) / box.width) * width, ((event.clientY - box.top) / box.height) * height];
-};
-easel.addEventListener("pointerdown", (event) => {
-  if (event.button) return;
-  easel.setPointerCapture(event.pointerId);
-  move(...placeOf(event));
-  press();
-  strokeTo(hand.x + 0.01, hand.y); // a spot
+const hand = brush(easel, [width, height], {
+  stroke, press: () => (remember(), pause()), lift: () => readEasel(), moved: placeRing,
 });
-easel.addEventListener("pointermove", (event) => {
-  ring.hidden = false;
-  for (const each of event.getCoalescedEvents?.() ?? []) move(...placeOf(each));
-  move(...placeOf(event));
-});
-for (const name of ["pointerup", "pointercancel"]) easel.addEventListener(name, lift);
-easel.addEventListener("pointerleave", () => (ring.hidden = document.activeElement !== easel));
-easel.addEventListener("focus", () => (placeRing(), (ring.hidden = !easel.matches(":focus-visible"))));
-easel.addEventListener("blur", () => (lift(), (ring.hidden = true)));
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-easel.addEventListener("keydown", (event) => {
-  const arrow = ARROWS[event.key];
-  if (!arrow && event.key !== " ") return;
-  event.preventDefault();
-  ring.hidden = false;
-  if (event.shiftKey || event.key === " ") press();
-  if (arrow) move(hand.x + arrow[0], hand.y + arrow[1]);
-  else strokeTo(hand.x + 0.01, hand.y);
-});
-easel.addEventListener("keyup", (event) => (event.key === "Shift" || event.key === " ") && lift());
 
 // Put a picture, anything that drawImage takes, onto the easel.
 const place = (picture) => {
@@ -209,17 +163,17 @@ if (about.empty) {
   pictures.push([canvas, "empty"]);
 }
 const choices = pictures.map(([canvas, kind], i) => {
-  const button = make("button", { type: "button", title: kind === "empty" ? "An empty image to draw on" : "" }, canvas, kind);
-  button.setAttribute("aria-label", `Image ${i + 1}, ${kind}`);
-  button.addEventListener("click", () => {
+  const title = kind === "empty" ? "An empty image to draw on" : "";
+  const button = make("button", { type: "button", title, ariaLabel: `Image ${i + 1}, ${kind}` }, canvas, kind);
+  button.onclick = () => {
     node("problem").textContent = "";
     choose(button);
     place(canvas);
-  });
+  };
   return button;
 });
 const choose = (button) => {
-  for (const each of choices) each.setAttribute("aria-pressed", String(each === button));
+  for (const each of choices) each.ariaPressed = each === button;
   if (button) node("file").value = ""; // so that the same file can be opened again
 };
 node("examples").append(...choices);

@@ -1,4 +1,4 @@
-"""Networks as lists of layers with plain arrays, for the JavaScript of search.js.
+"""Networks as lists of layers with plain arrays, for the JavaScript of networks.js.
 
 In a search the networks run in inference mode. Batch normalisation is then a factor and an offset for each channel, and
 is folded into the layer before it.

@@ -21,13 +21,9 @@ const begin = (atRandom = false) => {
   const count = Number(node("starts").value);
   random = atRandom;
   walks = about.starts.slice(0, count).map((z) => Object.assign(search.walk(random ? search.random() : z), { own: !random }));
-  Object.assign(walks[0], { first: true });
   [shown, seconds] = [0, 0];
-  const row = walks.map((_, i) => {
-    const button = make("button", { type: "button" }, make("canvas", { width, height }), make("span"));
-    button.addEventListener("click", () => ((shown = i), draw()));
-    return button;
-  });
+  const row = walks.map((_, i) =>
+    make("button", { type: "button", onclick: () => ((shown = i), draw()) }, make("canvas", { width, height }), make("span")));
   node("walks").replaceChildren(...row);
   node("walks").hidden = count === 1;
   draw();
@@ -85,8 +81,7 @@ const ranges = {
 };
 const tell = (id) => {
   const input = node(id), text = ranges[id](input.value);
-  input.setAttribute("aria-valuetext", text);
-  input.nextElementSibling.textContent = text;
+  input.ariaValueText = input.nextElementSibling.textContent = text;
 };
 for (const id of Object.keys(ranges)) node(id).addEventListener("input", () => tell(id));
 node("brush").addEventListener("input", placeRing);
@@ -108,7 +103,7 @@ const judge = (way, score) => {
 // Why a walk has no verdict, or "".
 const missing = (walk) => {
   if (walk.t < steps) return "none while it searches";
-  if (random || !walk.first) return "none: another first z";
+  if (random || walk !== walks[0]) return "none: another first z";
   return walk.own && lam() === about.lam ? "" : "none: another lambda";
 };
 
@@ -142,8 +137,8 @@ const draw = () => {
   node("at-step").textContent = `step ${walk.t}`;
   showImage(node("generated"), walk.y);
   showDifference(node("left"), x, walk.y);
-  node("generated").setAttribute("aria-label", `G(z) at step ${walk.t}`);
-  node("left").setAttribute("aria-label", `Difference of x and G(z) at step ${walk.t}, bright where it is large`);
+  node("generated").ariaLabel = `G(z) at step ${walk.t}`;
+  node("left").ariaLabel = `Difference of x and G(z) at step ${walk.t}, bright where it is large`;
   if (encoder) {
     showImage(node("encoded"), encoder.y);
     showDifference(node("encoded-left"), x, encoder.y);
@@ -152,10 +147,9 @@ const draw = () => {
     const [picture, text] = button.children, score = scoreOf(walks[i].residual.at(-1), walks[i].discrimination.at(-1), lam());
     showImage(picture, walks[i].y);
     text.textContent = `A ${number(Number(score.toPrecision(3)))}`;
-    button.setAttribute("aria-pressed", String(i === shown));
-    button.setAttribute("aria-label", `Start ${i + 1}, A(x) = ${number(score)}`);
+    Object.assign(button, { ariaPressed: i === shown, ariaLabel: `Start ${i + 1}, A(x) = ${number(score)}` });
   });
-  node("said").setAttribute("aria-live", playing ? "off" : "polite"); // no reader keeps up with ten a second
+  node("said").ariaLive = playing ? "off" : "polite"; // no reader keeps up with ten a second
   if (node("said").textContent !== said + verdict) node("said").replaceChildren(said, make("strong", { textContent: verdict }));
   const name = walks.length > 1 ? `search, start ${shown + 1}` : "search";
   const rows = [tableRow(`${name}, step ${walk.t}`, walk, "search", missing(walk))];
@@ -170,33 +164,18 @@ const draw = () => {
   document.body.dataset.state = playing ? "playing" : finished() ? "done" : "paused";
 };
 
-const LINES = [["residual", "R, residual loss"], ["discrimination", "D, discrimination loss"], ["score", "A, anomaly score"]];
 const inRow = (wide) => wide > 640;
 fitted(node("curves"), (wide) => (inRow(wide) ? 190 : 3 * 150 + 20), (c, wide) => {
-  const walk = walks[shown];
-  if (!walk) return "";
-  const line = (one, name) =>
-    name === "score" ? one.residual.map((r, t) => scoreOf(r, one.discrimination[t], lam())) : one[name];
-  LINES.forEach(([name, title], i) => {
-    const box = inRow(wide)
+  if (!walks.length) return "";
+  const scores = ({ residual, discrimination }) => residual.map((r, t) => scoreOf(r, discrimination[t], lam()));
+  lossCurves(c, colours, {
+    box: (i) => inRow(wide)
       ? { x: 46 + (i * wide) / 3, y: 20, w: wide / 3 - 62, h: 120 }
-      : { x: 46, y: 20 + 150 * i, w: wide - 60, h: 96 };
-    const ends = band(name === "score" ? normalScores("search", lam()) : about.calibration.search[name]);
-    const [low, high] = extent([...walks.flatMap((each) => line(each, name)), ...ends]), room = 0.06 * (high - low || 1);
-    const [across, up] = axes(c, colours, box, [0, steps], [low - room, high + room], { ylabel: title, xlabel: "step" });
-    c.save();
-    Object.assign(c, { fillStyle: colours.colour("normal"), globalAlpha: colours.dark ? 0.45 : 0.25 });
-    c.fillRect(box.x + 1, up(ends[1]), box.w - 1, Math.max(2, up(ends[0]) - up(ends[1])));
-    c.restore();
-    const curve = (each, look) =>
-      path(c, line(each, name).map((value, t) => [across(t), up(value)]), colours.colour(name), { dash: DASHES[name], ...look });
-    walks.forEach((each, k) => k !== shown && curve(each, { width: 1, alpha: 0.45 }));
-    curve(walk, { width: 2 });
-    c.fillStyle = colours.text;
-    c.beginPath();
-    c.arc(across(walk.t), up(line(walk, name).at(-1)), 3.5, 0, 7);
-    c.fill();
-  });
+      : { x: 46, y: 20 + 150 * i, w: wide - 60, h: 96 },
+    steps: [...Array(steps + 1).keys()],
+    lines: (name) => walks.map(name === "score" ? scores : (walk) => walk[name]), front: shown, now: walks[shown].t,
+    band: (name) => band(name === "score" ? normalScores("search", lam()) : about.calibration.search[name]),
+  }, { xlabel: "step" });
   return `Curves of R, D and A over the steps, with bands where the middle 90 % of normal images end. ${describe().join("")}`;
 });
 
@@ -233,8 +212,8 @@ for (const [id, text] of Object.entries({
   normal: about.calibration.search.residual.length,
   units: about.units[0] === 1 ? "" : "Here R and D are each divided by their standard deviation over normal images.",
 })) node(id).textContent = text;
-node("encoded").setAttribute("aria-label", "G(E(x)), what the encoder finds without a search");
-node("encoded-left").setAttribute("aria-label", "Difference of x and G(E(x)), bright where it is large");
+node("encoded").ariaLabel = "G(E(x)), what the encoder finds without a search";
+node("encoded-left").ariaLabel = "Difference of x and G(E(x)), bright where it is large";
 Object.keys(ranges).forEach(tell);
 choices[0]?.click();
 playing = false; // begins when Play is pressed
