@@ -121,9 +121,10 @@ def test_the_detector_stands_in_the_readme_with_the_mean_of_its_seeds(kept):
     cell = f"{sum(aurocs) / 3:.3f} [{sum(low) / 3:.2f}, {sum(high) / 3:.2f}]"
     row = next(line for line in quality.summary(kept).splitlines() if "pills" in line)
     assert row.split(" | ")[3] == cell
-    digits = [parts[f"mnist-{digit}-{seed}"]["detector"]["auroc"] for digit in range(10) for seed in (0, 1, 2)]
+    measured = [[parts.get(f"mnist-{digit}-{seed}", {}).get("detector") for seed in (0, 1, 2)] for digit in range(10)]
+    digits = [np.mean([each["auroc"] for each in seeds if each]) for seeds in measured]
     row = next(line for line in quality.summary(kept).splitlines() if "MNIST" in line)
-    assert row.split(" | ")[3] == f"{sum(digits) / 30:.3f}"
+    assert row.split(" | ")[3] == f"{np.mean(digits):.3f}"
 
 
 def test_an_unfinished_run_is_gone_on_with_elsewhere(tmp_path):
