@@ -218,3 +218,11 @@ def test_outputs_speak_to_the_reader():
         path.name: len(re.findall(r"\b(?:True|False)\b", "".join(map(prints, code(path))))) for path in NOTEBOOKS
     }
     assert sum(printed.values()) <= 40, printed
+
+
+@every_notebook
+def test_no_formula_runs_over_the_end_of_a_line(path):
+    """A line that then begins with + or - would be an item of a list."""
+    for words in text(path):
+        lines = [line for line in words.replace("$$", "").splitlines() if line.count("$") % 2]
+        assert not lines, lines
