@@ -343,8 +343,7 @@ def seeds_table(told: dict) -> str:
     titles = {spec: f"MNIST {digit}" for digit, (spec, _) in enumerate(MNIST)} | FOLDERS
     for figure in ("auroc", "pixel_auroc"):
         for spec, title in titles.items():
-            parts = (told["parts"].get(folder_of(spec, seed, Path()).name, {}) for seed in SEEDS)
-            values = [each.get("detector", {}).get(figure) for each in parts]
+            values = [each.get(figure) for each in of_seeds(told, spec)]
             known = [value for value in values if value is not None]
             if len(known) > 1:
                 cells = ["" if value is None else f"{value:.3f}" for value in (*values, np.mean(known))]
@@ -378,10 +377,14 @@ def summary(told: dict) -> str:
     return drawn(lines)
 
 
+def of_seeds(told: dict, spec: str) -> list[dict]:
+    """The detector's figures with each seed; {} where it has not been measured."""
+    return [told["parts"].get(folder_of(spec, seed, Path()).name, {}).get("detector", {}) for seed in SEEDS]
+
+
 def over_seeds(told: dict, spec: str) -> dict:
     """The detector's AUROC and the ends of its interval, means over the seeds that have been measured."""
-    parts = (told["parts"].get(folder_of(spec, seed, Path()).name, {}) for seed in SEEDS)
-    found = [each["detector"] for each in parts if "detector" in each]
+    found = list(filter(None, of_seeds(told, spec)))
     return {name: np.mean([each[name] for each in found], axis=0) for name in ("auroc", "interval")}
 
 
