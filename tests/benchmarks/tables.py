@@ -6,7 +6,7 @@ python -m tests.benchmarks.tables
 import json
 from pathlib import Path
 
-from tests.benchmarks import ablation, killed_training, kills, ladder, memory, quality, shapes, speed, training
+from tests.benchmarks import ablation, groups, killed_training, kills, ladder, memory, quality, shapes, speed, training
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,6 +50,7 @@ def tables() -> list[tuple[Path, str]]:
         quality.seeds_table(told),
         ready(cards()),
         kinds(told),
+        groups.table(json.loads(groups.KEPT.read_text())),
         ablation.table(switches),
         ladder.table(rungs),
         speed.table(times),
