@@ -7,7 +7,7 @@ is calibrated on images like those that it was trained on, and promises too much
 import csv
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -92,16 +92,21 @@ def _alike(x: np.ndarray, limit: float) -> np.ndarray:
     close, as long as there is one.
     """
     group = np.arange(len(x))
-    for first in range(0, len(x), _BLOCK):
-        i, j = np.nonzero(x[first : first + _BLOCK] @ x[first:].T > limit)
+    for first, block in _correlations(x):
+        i, j = np.nonzero(block > limit)
         group = _joined(group, first + i, first + j)
     order = np.argsort(group, kind="stable")
     for copies in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):
-        blocks = (x[copies[first : first + _BLOCK]] @ x[copies].T for first in range(0, len(copies), _BLOCK))
-        if len(copies) > 2 and any(block.min() < 1 - 4 * (1 - limit) for block in blocks):
+        if len(copies) > 2 and any(block.min() < 1 - 4 * (1 - limit) for _, block in _correlations(x[copies])):
             closer = 1 - (1 - limit) / 4
             group[copies] = copies[_alike(x[copies], closer)] if closer < CLOSEST else copies
     return group
+
+
+def _correlations(x: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the place of the first of some standardised images, and their correlations with all images from it on."""
+    for first in range(0, len(x), _BLOCK):
+        yield first, x[first : first + _BLOCK] @ x[first:].T
 
 
 def _joined(group: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:

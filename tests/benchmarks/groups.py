@@ -3,11 +3,11 @@
     python -m tests.benchmarks.groups [--jobs 2] [--out results/bench]
 
 The set's test cells come from other modules than its training cells. The default detector is trained twice, on all
-cells as if each stood alone, and with the modules named as groups, so that calibration cells come from modules that
+cells, near-copies kept together, and with the modules named as groups, so that calibration cells come from modules that
 were neither trained nor validated on. The file name says where a cell comes from: cells lie in order of module, and 60
 numbers in a row, the cells of a usual module, count as one. Both detectors are asked for 5 % false alarms; so few
 groups cannot promise that, so their threshold is an estimate. It needs $ANOGAN_DATA. What is measured is kept as
-tests/benchmarks/groups.json.
+tests/benchmarks/groups.json, and another run goes on with it.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 from tests.benchmarks import apart
+from tests.benchmarks.quality import default_detector
 
 KEPT = Path(__file__).with_suffix(".json")
 SPEC = "solar_elpv_poly"
@@ -26,21 +27,15 @@ WAYS = {"cells": None, "modules": lambda name: int(re.search(r"\d+", name)[0]) /
 
 def measure(way: str, out: Path, seed: int = 0) -> dict:
     """Train the default detector on the set split by cells or by modules, and judge its test cells."""
-    from anogan_lib import AnoGAN, RpGAN, datasets
-    from anogan_lib.evaluation import metrics
+    from anogan_lib import datasets
 
-    data, folder = datasets.load(SPEC, groups=WAYS[way]), out / "groups" / way
-    gan = RpGAN(image_shape=data.image_shape, seed=seed)
-    gan.train(data.train, checkpoint_dir=folder, verbose=False)
-    detector = AnoGAN(gan, recipe="best", seed=seed)
-    detector.fit(data, checkpoint_dir=folder / "encoder", verbose=False, estimate=True)
-    found, good = detector.predict(data.test), data.test.labels == 0
-    told = {"auroc": metrics.auroc(data.test.labels, found.scores), "asked": detector.false_alarm_rate}
-    told |= {"calibration_images": len(data.calibration), "calibration_groups": data.calibration.group_count}
-    for name, of in (("false_alarms", good), ("hits", ~good)):
-        called, count = int(found.verdicts[of].sum()), int(of.sum())
-        told[name] = {"called": called, "of": count, "interval": metrics.wilson_interval(called, count)}
-    return told
+    data = datasets.load(SPEC, groups=WAYS[way])
+    detector, _ = default_detector(data, seed, out / "groups" / way, estimate=True)
+    found = detector.evaluate(data)
+    alarms = {"called": found.confusion["false_alarm"], "of": found.normal, "interval": found.false_alarm_interval}
+    hits = {"called": found.confusion["hit"], "of": found.anomalous, "interval": found.hit_rate_interval}
+    counts = {"calibration_images": len(data.calibration), "calibration_groups": data.calibration.group_count}
+    return {"auroc": found.auroc, "asked": detector.false_alarm_rate} | counts | {"false_alarms": alarms, "hits": hits}
 
 
 def read(out: Path) -> dict[str, dict]:
@@ -71,6 +66,9 @@ def main() -> None:
     if args.measure:
         apart.keep(args.out / "groups" / f"{args.measure}.json", lambda: measure(args.measure, args.out), seed=0)
         return
+    if KEPT.is_file():
+        kept = json.loads(KEPT.read_text())
+        apart.go_on_with({args.out / "groups" / f"{way}.json": told for way, told in kept.items()})
     missing = [(way,) for way in WAYS if way not in read(args.out)]
     failed = apart.run_each("tests.benchmarks.groups", missing, args.out, args.jobs)
     KEPT.write_text(json.dumps(read(args.out), indent=1))

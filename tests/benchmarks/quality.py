@@ -36,22 +36,30 @@ PAPER_IMAGES = 1000  # test images, drawn by class, that the search of the paper
 HELD = slice(5, 10)  # digits for which nothing was tuned
 
 
+def default_detector(data, seed: int, checkpoints: Path, **options):
+    """The detector that `anogan train` makes by default, from scratch, and the history of its GAN.
+
+    An interrupted training goes on from `checkpoints`; `options` are those of `AnoGAN.fit`.
+    """
+    from anogan_lib import AnoGAN, RpGAN
+
+    gan = RpGAN(image_shape=data.image_shape, seed=seed)
+    history = gan.train(data.train, checkpoint_dir=checkpoints, verbose=False)
+    detector = AnoGAN(gan, recipe="best", seed=seed)
+    return detector.fit(data, checkpoint_dir=checkpoints / "encoder", verbose=False, **options), history
+
+
 # ---- the parts of a task: each takes the data set, a seed and the task's folder, and returns plain figures
 
 
 def detector_part(spec: str, data, seed: int, folder: Path) -> dict:
-    """The default detector, as `anogan train` makes it from scratch, on every test image."""
-    from anogan_lib import AnoGAN, RpGAN
-
+    """The default detector on every test image."""
     started = time.perf_counter()
-    gan = RpGAN(image_shape=data.image_shape, seed=seed)
-    history = gan.train(data.train, checkpoint_dir=folder / "checkpoint", verbose=False)
-    detector = AnoGAN(gan, recipe="best", seed=seed)
-    detector.fit(data, checkpoint_dir=folder / "checkpoint" / "encoder", verbose=False)
+    detector, history = default_detector(data, seed, folder / "checkpoint")
     minutes = round((time.perf_counter() - started) / 60, 1)
     detector.save(folder / "detector")
     found = detector.predict(data.test)
-    told = {"trained_steps": int(gan.steps_done), "minutes": minutes, "diversity": history["diversity"][-1]}
+    told = {"trained_steps": int(detector.gan.steps_done), "minutes": minutes, "diversity": history["diversity"][-1]}
     told |= {"left": min(detector.encoder_history["left"]), "moved": detector.encoder_history["moved"]}
     return figures(data.test, found.scores, found.maps) | told
 

@@ -166,21 +166,22 @@ def test_copies_of_copies_belong_together():
     assert found.tolist() == [*range(60)] + [60] * 6
 
 
-def test_parts_in_many_poses_are_no_near_copies():
-    angles = np.linspace(0, np.pi, 120, endpoint=False)
+def turned_bars(angles):
+    """A bar turned by each angle, with a little noise; turned by pi it is the same bar."""
     rows, columns = np.mgrid[-1:1:32j, -1:1:32j]
     bars = np.stack([np.exp(-8 * (rows * np.cos(t) + columns * np.sin(t)) ** 2) for t in angles])
-    bars += np.random.default_rng(1).normal(0, 0.02, bars.shape)
+    return bars + np.random.default_rng(1).normal(0, 0.02, bars.shape)
+
+
+def test_parts_in_many_poses_are_no_near_copies():
+    bars = turned_bars(np.linspace(0, np.pi, 120, endpoint=False))
     assert set(near_copies(bars)) == {0}, "in the order of a film, each with its neighbours"
     lying = near_copies(bars[np.random.default_rng(0).permutation(120)])
     assert len(set(lying)) > 80, "turned at random, but for a few by chance"
 
 
 def test_copies_are_found_among_parts_in_many_poses():
-    turned = np.random.default_rng(0).permutation(np.linspace(0, np.pi, 120, endpoint=False))
-    rows, columns = np.mgrid[-1:1:32j, -1:1:32j]
-    bars = np.stack([np.exp(-8 * (rows * np.cos(t) + columns * np.sin(t)) ** 2) for t in turned])
-    bars += np.random.default_rng(1).normal(0, 0.02, bars.shape)
+    bars = turned_bars(np.random.default_rng(0).permutation(np.linspace(0, np.pi, 120, endpoint=False)))
     found = near_copies(np.concatenate([bars, 0.8 * bars[:20]]))
     assert (found[120:] == found[:20]).all() and len(set(found)) > 80
 
