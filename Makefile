@@ -18,7 +18,7 @@ help:
 	@echo "make kills      kills score, train, evaluate and demo, and compares what they write in the end (an hour)"
 	@echo "make bench      speed of the search beside the textbook loop (half an hour); results/bench/speed.json"
 	@echo "make bench-training  quality against minutes of training (hours; goes on where it was stopped); tests/benchmarks/training.json"
-	@echo "make mutations  puts six faults into a copy of the library: a notebook has to notice each (TURN=n tries two)"
+	@echo "make mutations  puts ten faults into a copy of the library: a notebook has to notice each (TURN=n tries two)"
 	@echo "make lint       style of code and notebooks, and the order of imports"
 	@echo "make notebooks  runs the notebooks again and keeps their outputs"
 	@echo "make site       the course as a site with every view alive, in results/site/ (needs no network once it is built)"

@@ -53,6 +53,19 @@ def writing(path):
         raise OSError(error.errno, error.strerror or str(error), str(path)) from None
 
 
+def out_of_memory(error: Exception) -> bool:
+    """Whether an error of Python, NumPy or TensorFlow says that the memory is not enough."""
+    of_onednn = "could not create a primitive" in str(error)  # what its convolutions say then
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError" or of_onednn
+
+
+def in_words(error: Exception) -> str:
+    """Say in a sentence what an error means to the person at the screen."""
+    if out_of_memory(error):
+        return "The memory is not enough for this: a smaller batch_size, image or network needs less."
+    return str(error) if isinstance(error, ValueError | TypeError | OSError) else f"{type(error).__name__}: {error}"
+
+
 def printable(text: str) -> str:
     """Escape characters that cannot be seen: line breaks, codes that steer a terminal, bytes that are no UTF-8."""
     if text.isprintable():

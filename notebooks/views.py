@@ -21,6 +21,8 @@ from tempfile import TemporaryDirectory
 import nbformat
 from PIL import Image
 
+from anogan_lib.pictures.style import in_few_colours
+
 FOLDER = Path(__file__).resolve().parent
 WIDGET = "application/vnd.jupyter.widget-view+json"
 LEFT_OUT = {"exercise", "solution"}  # cells of these tags
@@ -127,7 +129,7 @@ def write_stills(notebooks: list[Path]) -> None:
                 page.goto(view.export_html(Path(folder, "view.html")).as_uri())
                 page.wait_for_timeout(1000)  # its pictures are decoded
                 output.data["image/png"] = _still(page.locator(".anogan").screenshot())
-                output.metadata["image/png"] = {"width": WIDTH - 32, "alt": f"{view._label}. {view.caption}"}
+                output.metadata["image/png"] = {"width": WIDTH - 32, "alt": view.alt}
             if outputs:
                 nbformat.write(notebook, path)
                 print(f"{path.name}: {len(outputs)} pictures, {path.stat().st_size / 1e6:.2f} MB", flush=True)
@@ -137,8 +139,7 @@ def write_stills(notebooks: list[Path]) -> None:
 def _still(png: bytes) -> str:
     """Return a screenshot in 128 colours, which is a third as large, in base64."""
     file = BytesIO()
-    picture = Image.open(BytesIO(png)).convert("RGB")
-    picture.quantize(128, dither=Image.Dither.NONE).save(file, "png", optimize=True)
+    in_few_colours(Image.open(BytesIO(png)), 128).save(file, "png", optimize=True)
     return base64.b64encode(file.getvalue()).decode()
 
 

@@ -1,6 +1,6 @@
-"""Do the notebooks notice a fault in the library? Six faults, each put into a copy; a notebook must fail for each.
+"""Do the notebooks notice a fault in the library? Ten faults, each put into a copy; a notebook must fail for each.
 
-    python -m tests.mutations                 all six
+    python -m tests.mutations                 all ten
     python -m tests.mutations --turn 17       two of them: other ones at the next turn
     python -m tests.mutations lambda mean     those whose names begin so
 
@@ -57,6 +57,26 @@ FAULTS = (
         "mask shifted by four pixels",
         "01_data_preparation",
         (("self._masks = self._masks.read()", "self._masks = np.roll(self._masks.read(), 4, axis=2)"),),
+    ),
+    Fault(
+        "izi_f without features",
+        "04_fast_mapping_with_an_encoder",
+        (("return izi_loss(x, y) + kappa * tf", "return izi_loss(x, y) + 0.0 * tf"),),
+    ),
+    Fault(
+        "threshold one place too low",
+        "05_scores_and_thresholds",
+        (("np.sort(scores)[n - above]", "np.sort(scores)[n - above - 1]"),),
+    ),
+    Fault(
+        "a map with signs",
+        "06_visualization",
+        (("smooth_map(ops.mean(ops.abs(differences), axis=-1)", "smooth_map(ops.mean(differences, axis=-1)"),),
+    ),
+    Fault(
+        "contrast left in",
+        "07_a_better_score",
+        (("return centred / ops.sqrt(mean(centred**2) + 1e-6)", "return centred"),),
     ),
 )
 

@@ -40,6 +40,14 @@ def test_another_keras_backend_is_refused_in_one_sentence(name):
     assert said.stderr.strip().splitlines()[-1] == expected
 
 
+def test_a_command_refuses_another_keras_backend_too(tmp_path):
+    """It said: No module named 'torch'."""
+    command = "import sys; from anogan_lib.cli import main; sys.exit(main(['train', 'digits:8', '--out', 'x']))"
+    said = python(f"import os; os.chdir({str(tmp_path)!r}); {command}", KERAS_BACKEND="torch")
+    expected = "anogan: anogan_lib runs on TensorFlow: set KERAS_BACKEND to \"tensorflow\". Received: 'torch'"
+    assert said.returncode == 2 and said.stderr.strip().splitlines()[-1] == expected
+
+
 @pytest.mark.parametrize("setting", ['"backend": "torch"', '"image_data_format": "channels_first"'])
 def test_other_settings_in_keras_json_are_refused_in_one_sentence(setting, tmp_path):
     (tmp_path / "keras.json").write_text(f"{{{setting}}}")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from anogan_lib import datasets, saving
+from anogan_lib import datasets, import_keras, saving
 from anogan_lib.cli import files, tables
 from anogan_lib.cli.main import CARD_OPTIONS, LATER
 from anogan_lib.datasets import AnomalyDataset, Split, places
@@ -77,6 +77,7 @@ def train(args) -> None:
     if args.seed < 0:
         raise ValueError(f"--seed is a whole number, 0 or more. Received: {args.seed}")
     check_free(out)
+    import_keras()
 
     from anogan_lib.training import distribution
 

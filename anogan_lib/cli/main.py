@@ -14,6 +14,8 @@ import tomllib
 import warnings
 from pathlib import Path
 
+from anogan_lib.checks import out_of_memory
+
 RECIPES = ("best", "f-anogan", "paper")  # those of AnoGAN
 CARD_OPTIONS = ("recipe", "normal", "latent_dim", "width", "epochs", "flips", "seed", "false_alarm_rate")  # on a card
 LATER = ("groups", "estimate")  # also on a card, but missing on older ones
@@ -58,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
             files.complain(error)
             return 2
         except Exception as error:
-            if type(error).__name__ not in ("MemoryError", "ResourceExhaustedError"):  # Python's and TensorFlow's
+            if not out_of_memory(error):
                 raise
             files.complain("the memory is not enough for this; in training, a smaller --size or --width needs less.")
             return 2

@@ -51,7 +51,8 @@ class Exercise:
     right: Callable | None = None  # the library's own function, if it has one; else the solution is the reference
     effect: Callable | None = None  # (answer, *inputs) -> what is compared; its ValueError is what to say
     choices: Sequence = ()  # the answer is one of these words and, after a comma, what shows it: a word or a number
-    otherwise: str = ""  # the nudge, and the hint for an unforeseen wrong answer, in place of the input
+    nudge: str = ""  # what the first wrong answer hears; else `otherwise`, else the input to work out by hand
+    otherwise: str = ""  # the hint for an unforeseen wrong answer, in place of the input
     tolerance: float = 1e-4  # relative to each figure, and to the largest one
 
     def __post_init__(self):
@@ -108,8 +109,9 @@ class Exercise:
             where += f' (ex.inputs("{self.name}")[{i}])'
         hint = hint or f"{where} {_apart(yours[i], right[i])}"
         count = f" (right on {len(cases) - len(wrong)} of {len(cases)} inputs)" if len(wrong) < len(cases) else ""
-        nudge = self.otherwise or f"work it out by hand {where}{count}"
-        return False, f"Not yet: {hint}.", f"Not yet: {nudge}. Stuck? Run the cell again."
+        nudge = self.nudge or self.otherwise or f"work it out by hand {where}{count}"
+        end = "" if nudge.endswith("?") else "."
+        return False, f"Not yet: {hint}.", f"Not yet: {nudge}{end} Stuck? Run the cell again."
 
     def check(self, answer, *own) -> None:
         """Print the one thing to say about an answer; a right one counts in `progress`."""

@@ -36,7 +36,7 @@ from anogan_lib.paper.prior import onto_prior
 from anogan_lib.paper.search import Search
 from anogan_lib.training import distribution
 from anogan_lib.training.augmentation import flip, patch, translate
-from anogan_lib.training.checkpoints import Checkpoints, History
+from anogan_lib.training.checkpoints import Checkpoints, History, diverged
 from anogan_lib.training.reproducible import seeded, step_seed
 from anogan_lib.training.settings import check_image_shape
 
@@ -251,7 +251,7 @@ class EncoderTraining:
         """Note the mean loss and what is left of the validation images, and keep the networks that leave least."""
         self.history["loss"].append(float(np.mean([float(each) for each in losses])))
         if not np.isfinite(self.history["loss"][-1]):
-            raise ValueError("The training of the encoder diverged; a smaller learning_rate may help.")
+            raise diverged(" in the encoder", None)
         if validation is not None:
             self.history["left"].append(self._left("averaged", validation))
             if self.history["left"][-1] > min(self.history["left"]):

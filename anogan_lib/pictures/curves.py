@@ -203,17 +203,17 @@ def embedding(points: np.ndarray, labels: np.ndarray, images=None) -> "Figure":
     return described(ax.figure, f"A map of {len(points)} images, similar ones close together: {counts}.")
 
 
-def thumbnails(ax: "Axes", points: np.ndarray, images: np.ndarray, colours) -> None:
-    """Draw images (N, H, W, C) at their points (N, 2), framed; those without room are left out."""
+def thumbnails(ax: "Axes", points: np.ndarray, images: np.ndarray, colours, mark: int | None = None) -> None:
+    """Draw images (N, H, W, C) at their points (N, 2), framed, `mark` widely; those without room are left out."""
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
     side = 0.34  # inches
     ax.figure.draw_without_rendering()  # so that the layout is settled
     inches = ax.transData.transform(points) / ax.figure.dpi
     taken = np.empty((0, 2))
-    for place, point, image, colour in zip(inches, points, images, colours, strict=True):
-        if (np.abs(taken - place).max(axis=1) > 1.15 * side).all():
-            taken = np.vstack([taken, place])
-            picture = OffsetImage(rgb(image), zoom=72 * side / image.shape[1], interpolation="nearest")
-            frame = {"edgecolor": colour, "linewidth": 1.2}
-            ax.add_artist(AnnotationBbox(picture, point, pad=0.08, bboxprops=frame)).set_in_layout(False)
+    for i in sorted(range(len(points)), key=lambda i: i != mark):
+        if (np.abs(taken - inches[i]).max(axis=1) > 1.15 * side).all():
+            taken = np.vstack([taken, inches[i]])
+            picture = OffsetImage(rgb(images[i]), zoom=72 * side / images[i].shape[1], interpolation="nearest")
+            frame = {"edgecolor": colours[i], "linewidth": 4 if i == mark else 1.2}
+            ax.add_artist(AnnotationBbox(picture, points[i], pad=0.08, bboxprops=frame)).set_in_layout(False)

@@ -138,7 +138,7 @@ def search_path(detector, image: np.ndarray, steps: int = 100) -> "Figure":
     middle, last = int(np.argmax(walked > 0.6 * walked[-1])), len(z) - 1
     when = [0, middle, last] if right[middle, 0] - right[0, 0] > 0.8 else [0, last]  # pictures need room
     for side in (left, right[:-1]):
-        ax.plot(*side.T, color=COLOURS["score"], linewidth=1.6, zorder=4)
+        ax.plot(*side.T, color=COLOURS["score"], linewidth=1.0, zorder=4)
         ax.plot(*side[when].T, "o", color=COLOURS["score"], markersize=5, zorder=5)
     ax.plot(*right[-2:].T, ":", color=COLOURS["residual"], linewidth=2, zorder=2)
     for t in when:
@@ -146,13 +146,13 @@ def search_path(detector, image: np.ndarray, steps: int = 100) -> "Figure":
         beside = (6, -9 if t == middle else 4)
         ax.annotate(f"z, {name}", left[t], beside, textcoords="offset points", size=SMALL, zorder=7)
         (x, y), up, label = right[t], t == last, f"{name}: R = {path[t]:.0f}"
-        ax.plot([x, x], [y, y + (0.15 if up else -0.15)], color="black", linewidth=0.5)
-        low = y + 0.15 if up else y - 0.85
+        low = y + 0.3 if up else y - 1.0
+        ax.plot([x, x], [y, low if up else low + 0.7], color="black", linewidth=0.5)
         _tile(ax, rgb(drawn[t]), x - 0.35, low, 0.7)
         ax.text(x, low + 0.76 if up else low - 0.06, label, ha="center", va="bottom" if up else "top", size=SMALL)
     _tile(ax, rgb(image), right[-1, 0] - 0.1, right[-1, 1] - 0.35, 0.7)
     ax.text(right[-1, 0] + 0.25, right[-1, 1] - 0.41, "image x", ha="center", va="top", size=SMALL)
-    ax.text(*(right[-2:].mean(axis=0) + 0.08), "what is left over", size=SMALL, color=COLOURS["residual"])
+    ax.text(*(right[-2:].mean(axis=0) + 0.08), "the residual", size=SMALL, color=COLOURS["residual"])
     _arrow(ax, (2.65, 1.5), (3.2, 1.5), "G", 11)
     for x, text in ((centre[0], "where z lives"), (4.2, "where images live")):
         ax.text(x, 3.0, text, ha="center", size=9, weight="bold")
@@ -173,12 +173,13 @@ def _onto_plane(drawn: np.ndarray, image: np.ndarray) -> np.ndarray:
     return np.stack([along, across / across[np.abs(across).argmax()]], axis=1)
 
 
-def losses_plane(detector, data, found=None) -> "Figure":
+def losses_plane(detector, data, found=None, mark: int | None = None) -> "Figure":
     """Draw each image at its losses R and D, and for several lambdas the line on which A(x) is the threshold.
 
     A(x) = (1 - lambda) R + lambda D is the same along a line of slope -(1 - lambda) / lambda, so lambda turns the line.
     Thresholds come from the calibration images, at the detector's false-alarm rate; that of the paper's lambda is bold.
-    `data` is a Split with labels; `found` is what `detector.invert` or `.predict` gave for it, None to search now.
+    `data` is a Split with labels; `found` is what `detector.invert` or `.predict` gave for it, None to search now. The
+    image `mark` stands in a wide frame.
     """
     losses, labels = (found or detector.invert(data)).losses, data.labels
     points = np.stack([losses["residual"], losses["discrimination"]], axis=1)  # (N, 2)
@@ -202,7 +203,7 @@ def losses_plane(detector, data, found=None) -> "Figure":
         place = {"ha": "right" if each else "left", "va": "bottom"} if y == top else {"va": "center"}
         ax.text(x, y, f" λ = {each:g}", size=SMALL, weight="bold" if bold else "normal", **place)
     ax.legend(loc="upper left", frameon=False)
-    thumbnails(ax, points, data.images, [colours[k] for k in labels])
+    thumbnails(ax, points, data.images, [colours[k] for k in labels], mark)
     hits = (f"{np.mean(points[labels == 1] @ (1 - each, each) > cut):.0%} at {each:g}" for each, cut in cuts.items())
     return described(
         ax.figure,

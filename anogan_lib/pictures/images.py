@@ -132,9 +132,10 @@ def _tiles(pictures, titles, columns: int, masks=None, colours=None) -> "Figure"
 
 def image_grid(images: np.ndarray, titles: Sequence | None = None, columns: int = 8) -> "Figure":
     """Draw images (N, H, W, C) in rows, each under its title."""
-    names = None if titles is None else [*map(str, titles)]
-    figure = _tiles([rgb(image) for image in images], names, columns)
-    return described(figure, f"{len(images)} images: {', '.join(dict.fromkeys(names or ['without titles']))}.")
+    names = [] if titles is None else [*map(str, titles)]
+    figure = _tiles([rgb(image) for image in images], names or None, columns)
+    said = f": {', '.join(dict.fromkeys(names))}" if names else f", {min(columns, len(images))} in a row"
+    return described(figure, f"{len(images)} images{said}.")
 
 
 def overlay(
@@ -210,5 +211,5 @@ def gallery(
     figure = _tiles(pictures, titles, columns, None if masks is None else [masks[i] for i in order], colours)
     if options.get("opacity") != 0:  # else there are masks alone
         _colour_bar(figure.axes[0], vmax=vmax, **options)
-    under = "under their anomaly maps" if options.get("opacity") != 0 else "and their masks"
-    return described(figure, f"{len(order)} images {under}, highest score first: {', '.join(titles)}.")
+    under = "under their anomaly maps, highest score" if options.get("opacity") != 0 else "and their masks, largest"
+    return described(figure, f"{len(order)} images {under} first: {', '.join(titles)}.")

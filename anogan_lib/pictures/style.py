@@ -9,6 +9,7 @@ from anogan_lib.checks import printable
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from PIL.Image import Image
 
 # The same in every figure and view. Colours are Okabe and Ito's (Tol's wine for A): the colour-blind can distinguish
 # them and, by lightness, so can a grey print. Lines also differ in dashes, points in shape.
@@ -29,6 +30,7 @@ CLASSES = ("normal", "anomalous")
 MARKERS = "o^sDvP*X"
 PAGE = 7.2  # inches: the width of a page's text
 DPI = 200
+MAP_COLOURS = 48  # of magma's, in a picture's palette
 SHOWN = 100  # pixels per inch on screen; the file has twice as many, for fine screens
 
 
@@ -49,13 +51,28 @@ def new_figure(width: float, height: float) -> "Figure":
     def png() -> tuple[bytes, dict]:
         file, small = BytesIO(), BytesIO()
         figure.savefig(file, format="png")
-        picture = Image.open(file).convert("RGB")  # in 256 colours it is less than half as large and looks the same
-        picture.quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+        in_few_colours(Image.open(file)).save(small, "png", optimize=True)
         wide, high = (round(SHOWN * inches) for inches in figure.get_size_inches())
         return small.getvalue(), {"width": wide, "height": high, "alt": figure.alt}
 
     figure._repr_png_ = png
     return figure
+
+
+def in_few_colours(picture: "Image", count: int = 256) -> "Image":
+    """Give a PIL image a palette: it looks the same, and its PNG is less than half as large.
+
+    White stays white, and 48 of the colours are magma's, so that maps and colour bars stay smooth beside photographs.
+    """
+    from matplotlib import colormaps
+    from PIL import Image
+
+    picture, scale = picture.convert("RGB"), colormaps["magma"].resampled(MAP_COLOURS)
+    own = picture.quantize(count - MAP_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    palette = Image.new("P", (1, 1))
+    colours = [255 if level >= 250 else level for level in own.getpalette()]
+    palette.putpalette(colours + scale(range(MAP_COLOURS), bytes=True)[:, :3].ravel().tolist())
+    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 def described(figure: "Figure", text: str) -> "Figure":

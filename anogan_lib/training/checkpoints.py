@@ -27,6 +27,19 @@ class History(dict):
             raise AttributeError(name) from None
 
 
+def finite(variables) -> bool:
+    """Whether all weights are finite numbers."""
+    return all(np.isfinite(np.asarray(each)).all() for each in variables if "float" in str(each.dtype))
+
+
+def diverged(when: str, checkpoints: "Checkpoints | None") -> ValueError:
+    """Return the error of a training whose losses or weights are no longer finite."""
+    kept = f"; the last good weights are in {checkpoints.folder}" if checkpoints else ""
+    return ValueError(
+        f"Training diverged{when}{kept}. A smaller learning_rate or another seed, in a new folder, may help."
+    )
+
+
 class Checkpoints:
     """Save and restore a training in a folder; the last two checkpoints are kept.
 
@@ -39,7 +52,7 @@ class Checkpoints:
     def __init__(self, folder, settings: dict, **state):
         self.folder, self.settings = Path(folder), json.loads(json.dumps(settings))
         variables = [v for each in state.values() for v in getattr(each, "variables", [each])]
-        self.bytes = sum(4 * math.prod(v.shape) for v in variables)
+        self.variables, self.bytes = variables, sum(4 * math.prod(v.shape) for v in variables)
         checkpoint = tf.train.Checkpoint(**state)
         checkpoint.save_counter.numpy()  # made now, by all workers: making a variable is an exchange between them
         self.manager = tf.train.CheckpointManager(checkpoint, str(folder), max_to_keep=2)
@@ -100,11 +113,15 @@ class Checkpoints:
                 self.save(history | {"unfinished": figures})
 
     def save(self, history: History) -> None:
-        """Write a checkpoint. Raises OSError where that fails; the last one is then kept.
+        """Write a checkpoint; of several workers the chief alone does, and all of them read from one folder.
 
-        Of several workers the chief alone writes: all of them read from one folder.
+        Raises:
+            ValueError: a weight is not finite.
+            OSError: it cannot be written. In both cases the last one is kept.
         """
         self.saved = time.perf_counter()
+        if not finite(self.variables):
+            raise diverged("", self)
         if not chief():
             return
         # The history is written first: TensorFlow lists a checkpoint only once it is whole.

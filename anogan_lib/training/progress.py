@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 from tqdm.auto import tqdm
 
-from anogan_lib.training.checkpoints import Checkpoints, History
+from anogan_lib.training.checkpoints import Checkpoints, History, diverged, finite
 
 FIGURES = ("d_loss", "g_loss", "d_real", "d_fake", "diversity")  # of each epoch, beside its seconds
 ENOUGH_STEPS = 500  # before that, nothing is said of how the training goes
@@ -52,7 +52,7 @@ class Progress:
         """Record an epoch, and write a checkpoint where one is due. Returns whether training ends here.
 
         Raises:
-            ValueError: the losses are no longer finite.
+            ValueError: the losses or the weights are no longer finite.
         """
         self.gan.epochs_done.assign_add(1)
         now, number = time.perf_counter(), int(self.gan.epochs_done.numpy())
@@ -60,9 +60,9 @@ class Progress:
             self.history[name].append(float(np.mean([float(each) for each in values])))
         self.history["seconds"].append(now - self.began)
         logs = {name: values[-1] for name, values in self.history.items()}
-        if not np.isfinite(logs["d_loss"] + logs["g_loss"]):
-            kept = f"; the last good weights are in {self.checkpoints.folder}" if self.checkpoints else ""
-            raise ValueError(f"Training diverged in epoch {number}{kept}; a smaller learning_rate may help.")
+        weights = self.gan.generator.variables + self.gan.discriminator.variables
+        if not np.isfinite(logs["d_loss"] + logs["g_loss"]) or not finite(weights):
+            raise diverged(f" in epoch {number}", self.checkpoints)
         self.bar.set_postfix({name: f"{logs[name]:.3f}" for name in FIGURES[:2]}, refresh=False)
         self.bar.update()
         stop = bool(self.on_epoch and self.on_epoch(self.gan, logs))

@@ -13,7 +13,7 @@ import traitlets as tr
 from PIL import Image
 
 from anogan_lib import pictures
-from anogan_lib.checks import printable
+from anogan_lib.checks import in_words, printable
 from anogan_lib.datasets.base import Split, as_split, check_fit
 from anogan_lib.pictures.page import write_page
 from anogan_lib.pictures.style import drawing_script
@@ -94,10 +94,10 @@ class View(anywidget.AnyWidget):
         self.problem = ""
         try:
             yield
-        except (ValueError, TypeError, tr.TraitError) as error:
+        except tr.TraitError as error:
             self.problem = str(error)
         except Exception as error:
-            self.problem = f"{type(error).__name__}: {error}"
+            self.problem = in_words(error)
 
     def _answers(self) -> list[tuple[dict, list[dict]]]:
         """Return what an exported page answers to the messages of `v.ask`: the traits to set, state after state."""
@@ -112,6 +112,11 @@ class View(anywidget.AnyWidget):
         parts = {"state": {"state": state, "answers": answers}, "title": title or self._label}
         return write_page(path, FOLDER / "page.html", style, script, **parts)
 
+    @property
+    def alt(self) -> str:
+        """The alternative text of the view's still picture."""
+        return f"{self._label}. {self.caption}"
+
     def _about(self) -> str:
         return f"{len(self.images)} images"
 
@@ -121,7 +126,7 @@ class View(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **_):
         data, metadata = super()._repr_mimebundle_()
         png, about = self.still()._repr_png_()
-        return data | {"image/png": png}, metadata | {"image/png": about | {"alt": f"{self._label}. {self.caption}"}}
+        return data | {"image/png": png}, metadata | {"image/png": about | {"alt": self.alt}}
 
 
 def sheet(tiles: np.ndarray, columns: int | None = None, quality: int | None = None) -> dict:

@@ -9,7 +9,7 @@ import tensorflow as tf
 import traitlets as tr
 
 from anogan_lib import pictures
-from anogan_lib.checks import whole
+from anogan_lib.checks import in_words, whole
 from anogan_lib.datasets.base import as_split
 from anogan_lib.datasets.images import to_uint8
 from anogan_lib.paper import prior
@@ -135,7 +135,7 @@ class TrainingMonitor(View):
             self._error = error
         finally:
             with self._lock:
-                self.problem = str(self._error or "")
+                self.problem = in_words(self._error) if self._error else ""
                 self.steps_done, self.running = self._steps, False
                 over.set()
 

@@ -199,6 +199,8 @@ class LatentWalk(View):
         around = f"Around it, {AROUND} samples at {100 * self.spread:.0f} % of the prior's spread."
         return f"{self._place(self.position, self.mix)} {around}"
 
+    alt = property(lambda self: f"{self._label}. {self._place(self.position, self.mix)}")  # without the samples around
+
     def _about(self) -> str:
         return f"{len(self.directions)} directions, {len(self.names)} {self.names[0].split()[0]}s"
 

@@ -90,13 +90,13 @@ def baselines_part(spec: str, data, seed: int, folder: Path) -> dict:
     train, test = data.train.images, data.test.images
     found = {}
     for name, normalise in (("", False), (", unit norm", True)):
-        found[f"3-NN{name}"] = figures(data.test, baselines.knn_scores(train, test, 3, normalise), intervals=False)
+        found[f"3-NN{name}"] = figures(data.test, baselines.knn_scores(train, test, 3, normalise))
         residuals = baselines.pca_residuals(train, test, normalise=normalise)
-        sizes = {n: figures(data.test, scores, maps, intervals=False) for n, scores, maps in residuals}
-        best = max(sizes, key=lambda n: sizes[n]["auroc"])
-        found[f"PCA{name}"] = sizes[best] | {"components": best}
-        if "pixel_auroc" in sizes[best]:
-            found[f"PCA{name}"]["pixel_auroc"] = max(each["pixel_auroc"] for each in sizes.values())
+        sizes = {n: (figures(data.test, scores, maps, False), scores) for n, scores, maps in residuals}
+        best = max(sizes, key=lambda n: sizes[n][0]["auroc"])
+        found[f"PCA{name}"] = figures(data.test, sizes[best][1]) | {"components": best}
+        if "pixel_auroc" in sizes[best][0]:
+            found[f"PCA{name}"]["pixel_auroc"] = max(each["pixel_auroc"] for each, _ in sizes.values())
     return {"rivals": found, "test_images": len(test)}
 
 
@@ -378,10 +378,10 @@ def summary(told: dict) -> str:
     cells = ["-" if value is None else f"{value:.3f}" for value in (*papers, own)]
     lines.append([title, *cells, f"{rivals[best]:.3f} ({best})"])
     for name in ("hazelnut", "mvtec_pill", "solar_elpv_poly", "magnetic_tile"):
-        known = {n: each["auroc"] for n, each in told[name]["baselines"].items() if n in RIVALS.values()}
-        best = max(known, key=known.get)
+        known = {n: each for n, each in told[name]["baselines"].items() if n in RIVALS.values()}
+        best = max(known, key=lambda rival: known[rival]["auroc"])
         papers = [cell(told[name]["baselines"].get(part, {})) for part in ("paper", "f-anogan")]
-        lines.append([FOLDERS[name], *papers, cell(over_seeds(told, name)), f"{known[best]:.3f} ({best})"])
+        lines.append([FOLDERS[name], *papers, cell(over_seeds(told, name)), f"{cell(known[best])} ({best})"])
     return drawn(lines)
 
 

@@ -128,7 +128,15 @@ def test_a_service_without_standard_streams_scores(photos, tiny_detector, tmp_pa
     assert len((tmp_path / "a.csv").read_text().splitlines()) == 40
 
 
-@pytest.mark.parametrize("error", [MemoryError(), tf.errors.ResourceExhaustedError(None, None, "OOM in a step")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        type("_ArrayMemoryError", (MemoryError,), {})(),  # NumPy's
+        tf.errors.ResourceExhaustedError(None, None, "OOM in a step"),
+        tf.errors.AbortedError(None, None, "Status: 1, message: could not create a primitive, in mkl_conv.cc"),
+    ],
+)
 def test_too_little_memory_is_said(error, monkeypatch, capsys):
     def greedy(*_, **__):
         raise error

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from matplotlib.offsetbox import AnnotationBbox
 
 from anogan_lib import AnoGAN, pictures
 from anogan_lib.evaluation import thresholds
@@ -88,6 +89,15 @@ def test_points_beyond_a_line_are_those_that_its_lambda_calls_anomalous(masked):
     (bold,) = [line for line in figure.axes[0].lines if line.get_linewidth() == 2]
     (x0, x1), (y0, y1) = bold.get_data()
     assert (y1 - y0) / (x1 - x0) == pytest.approx(-(1 - 0.1) / 0.1)  # lambda is the slope
+
+
+def test_a_marked_image_is_drawn_in_a_wide_frame_whatever_lies_around(masked):
+    detector, data = masked
+    found = detector.invert(data.test)
+    for mark in (0, len(data.test) - 1):
+        figure = pictures.losses_plane(detector, data.test, found, mark=mark)
+        wide = [box for box in figure.findobj(AnnotationBbox) if box.patch.get_linewidth() == 4]
+        assert [(*box.xy,) for box in wide] == [(found.residual[mark], found.discrimination[mark])]
 
 
 def test_drawings_of_grey_images(tiny_detector, tiny_data):

@@ -5,9 +5,11 @@ import subprocess
 import sys
 
 import numpy as np
+from matplotlib import colormaps
 from PIL import Image
 
 from anogan_lib import pictures
+from anogan_lib.pictures import style
 
 
 def test_palette_is_told_apart_in_grey():
@@ -83,3 +85,17 @@ def test_the_package_has_every_public_name():
         for name in own:
             assert name.startswith("_") or getattr(pictures, name) is getattr(module, name)
     assert pictures.CLASSES == ("normal", "anomalous") and set(pictures.DASHES) <= set(pictures.COLOURS)
+
+
+def test_a_picture_in_few_colours_keeps_white_and_the_steps_of_a_colour_bar():
+    """Beside photographs the bar had ten colours, its bright end one."""
+    photograph = np.random.default_rng(0).integers(0, 140, (300, 300, 3), "uint8")
+    bar = np.repeat(colormaps["magma"](np.linspace(0, 1, 240), bytes=True)[:, None, :3], 8, axis=1)  # (240, 8, 3)
+    picture = np.full((300, 320, 3), 255, "uint8")
+    picture[:, :300], picture[:240, 310:318] = photograph, bar
+    few = style.in_few_colours(Image.fromarray(picture))
+    shown = np.asarray(few.convert("RGB")).astype(int)
+    assert few.mode == "P" and len(few.getcolors()) <= 256
+    assert (shown[299, 301:] == 255).all()
+    assert len(np.unique(shown[:240, 312], axis=0)) >= 40
+    assert np.abs(shown[:240, 312] - bar[:, 0].astype(int)).max() < 16

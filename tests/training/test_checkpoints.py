@@ -49,6 +49,17 @@ def test_steps_that_are_not_finite_are_not_saved(clock, tmp_path):
     assert kept.restore() is None
 
 
+def test_weights_that_are_not_finite_are_not_saved(tmp_path):
+    """Losses are those before a step: one that ruined the weights was saved as the last good one."""
+    weights = tf.Variable([1.0, 2.0])
+    kept = Checkpoints(tmp_path, {}, weights=weights)
+    kept.save({"loss": [3.0]})
+    weights.assign([1.0, float("nan")])
+    with pytest.raises(ValueError, match=f"diverged; the last good weights are in {tmp_path}"):
+        kept.save({"loss": [3.0, 2.0]})
+    assert kept.restore() == {"loss": [3.0]} and weights.numpy().tolist() == [1.0, 2.0]
+
+
 def test_a_checkpoint_of_an_epoch_counts_for_the_minute(clock, tmp_path):
     kept = Checkpoints(tmp_path, {}, step=tf.Variable(0))
     for clock.now, save in ((59.0, kept.save), (61.0, lambda history: kept.save_each_minute(history, [1.0]))):

@@ -403,6 +403,10 @@ def test_a_failed_training_is_reported_where_it_is_waited_for(masked_data):
     with pytest.raises(ValueError, match="diverged"):
         waited(view)
     assert "diverged" in view.problem and not view.running
+    view.gan.train = lambda *_, **__: np.empty(2**58)
+    with pytest.raises(MemoryError):
+        waited(view)
+    assert view.problem.startswith("The memory is not enough for this: a smaller batch_size,")
     with pytest.raises(ValueError, match=r"monitor\.start\(\)"):
         next(TrainingMonitor(small(), masked_data.train).__await__())
     with pytest.raises(ValueError, match=r"epochs is .* at least 1"):
