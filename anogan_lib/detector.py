@@ -18,7 +18,7 @@ from anogan_lib import saving, scores
 from anogan_lib.checks import check_seed, flag, one_of, whole
 from anogan_lib.datasets.base import AnomalyDataset, Split, as_split, check_fit, labelled, normal_split
 from anogan_lib.evaluation import baselines, regions, thresholds
-from anogan_lib.evaluation.calibration import Calibration, Prediction
+from anogan_lib.evaluation.calibration import Calibration, Prediction, look_at
 from anogan_lib.evaluation.evaluation import Evaluation
 from anogan_lib.fast.encoder import train_encoder
 from anogan_lib.fast.ways import MOST_STEPS, PACES, Ways
@@ -178,25 +178,25 @@ class AnoGAN:
         self.weights = own.weights(self.lam)
         if self.score == "best" and own.backgrounds:
             self.scores.choose_shares(split, self.invert, self.seed, len(split) if self.steps else None)
-        found = self.invert(split)
-        self.scores.learn(found.losses)
+        losses, _, maps = look_at(split, self.invert, self._all_maps)
+        self.scores.learn(losses)
         before, self.weights = self.weights, own.weights(self.lam)  # in spreads, which are known now
         if self.steps and self.weights != before:
-            found = self.invert(split)
-            self.scores.learn(found.losses)
-        self.map_scales = {name: common_scale(maps) for name, maps in self._all_maps(found).items()}
+            losses, _, maps = look_at(split, self.invert, self._all_maps)
+            self.scores.learn(losses)
+        self.map_scales = {name: common_scale(each) for name, each in maps.items()}
         self._remember("validation", split)
         return self
 
     def calibrate(self, images, false_alarm_rate: float = 0.05, estimate: bool = False) -> "AnoGAN":
         """Set the thresholds from normal images that served for nothing else, as `thresholds.hierarchical` promises."""
         split = normal_split(images)
-        found = self.invert(split)
-        learned = found.losses | {f"{name}_peak": each.max(axis=(1, 2)) for name, each in self._all_maps(found).items()}
+        losses, peaks, _ = look_at(split, self.invert, self._all_maps)
+        learned, a = losses | peaks, self.combine(losses)
         if split.groups is not None:
             learned["groups"] = np.unique(split.groups, return_inverse=True)[1].astype("int32")
         calibration = Calibration(learned, self._own_search, flag("estimate", estimate))
-        calibration.threshold(found.scores(), false_alarm_rate)  # refuses what so few images or groups cannot promise
+        calibration.threshold(a, false_alarm_rate)  # refuses what so few images or groups cannot promise
         self.calibration, self.false_alarm_rate, self.card = calibration, float(false_alarm_rate), {}
         self._remember("calibration", split)
         return self

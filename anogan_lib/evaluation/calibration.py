@@ -1,11 +1,35 @@
 """Judge new images by normal ones that served for nothing else: thresholds, p-values and verdicts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from anogan_lib.evaluation import thresholds
+
+AT_ONCE = 512  # normal images whose G(z) and maps are in memory together
+MAPS = 2000  # maps kept of so many images at most
+
+
+def look_at(split, invert: Callable, maps_of: Callable) -> tuple[dict, dict, dict]:
+    """Search z for N normal images, some of them in memory at a time.
+
+    Args:
+        split: the images.
+        invert: images -> what the search found, with `losses`, (N,) each by name.
+        maps_of: what the search found -> maps, (N, H, W) each by name.
+
+    Returns:
+        by name, the losses and the highest values of the maps, (N,) each, and the maps themselves, of `MAPS` at most.
+    """
+    parts, shown = [], np.unique(np.linspace(0, len(split) - 1, MAPS).astype(int))
+    for first in range(0, len(split), AT_ONCE):
+        found = invert(split[first : first + AT_ONCE])
+        maps, rows = maps_of(found), shown[(first <= shown) & (shown < first + AT_ONCE)] - first
+        peaks = {f"{name}_peak": each.max(axis=(1, 2)) for name, each in maps.items()}
+        parts.append((found.losses, peaks, {name: each[rows] for name, each in maps.items()}))
+    kinds = zip(*parts, strict=True)
+    return tuple({name: np.concatenate([part[name] for part in kind]) for name in kind[0]} for kind in kinds)
 
 
 class Calibration(dict):
