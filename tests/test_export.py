@@ -191,7 +191,7 @@ def test_without_paths_the_card_is_shown(exported):
 def test_other_commands_say_that_tensorflow_is_missing():
     said = without_tensorflow("train", "digits:8", "--out", "nowhere")
     assert said.returncode == 2
-    assert said.stderr.splitlines() == ["anogan: No module named 'keras'"]  # which comes with TensorFlow
+    assert said.stderr.splitlines() == ["anogan: No module named 'tensorflow'"]
 
 
 def complaint(capsys, *arguments) -> str:
