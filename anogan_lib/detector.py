@@ -191,7 +191,7 @@ class AnoGAN:
     def calibrate(self, images, false_alarm_rate: float = 0.05, estimate: bool = False) -> "AnoGAN":
         """Set the thresholds from normal images that served for nothing else, as `thresholds.hierarchical` promises."""
         split = normal_split(images)
-        losses, peaks, _ = look_at(split, self.invert, self._all_maps)
+        losses, peaks, _ = look_at(split, self.invert, self._all_maps, most=0)
         learned, a = losses | peaks, self.combine(losses)
         if split.groups is not None:
             learned["groups"] = np.unique(split.groups, return_inverse=True)[1].astype("int32")

@@ -11,18 +11,20 @@ AT_ONCE = 512  # normal images whose G(z) and maps are in memory together
 MAPS = 2000  # maps kept of so many images at most
 
 
-def look_at(split, invert: Callable, maps_of: Callable) -> tuple[dict, dict, dict]:
+def look_at(split, invert: Callable, maps_of: Callable, most: int | None = None) -> tuple[dict, dict, dict]:
     """Search z for N normal images, some of them in memory at a time.
 
     Args:
         split: the images.
         invert: images -> what the search found, with `losses`, (N,) each by name.
         maps_of: what the search found -> maps, (N, H, W) each by name.
+        most: how many maps are kept; None for `MAPS`.
 
     Returns:
-        by name, the losses and the highest values of the maps, (N,) each, and the maps themselves, of `MAPS` at most.
+        by name, the losses and the highest values of the maps, (N,) each, and the maps themselves, of `most` images.
     """
-    parts, shown = [], np.unique(np.linspace(0, len(split) - 1, MAPS).astype(int))
+    most = MAPS if most is None else most
+    parts, shown = [], np.unique(np.linspace(0, len(split) - 1, most).astype(int))
     for first in range(0, len(split), AT_ONCE):
         found = invert(split[first : first + AT_ONCE])
         maps, rows = maps_of(found), shown[(first <= shown) & (shown < first + AT_ONCE)] - first

@@ -12,6 +12,7 @@ from test_live_views_in_browser import stroke, waited
 
 from anogan_lib import datasets, pretrained
 from anogan_lib.pictures import report
+from anogan_lib.pictures.style import in_few_colours
 
 SIZE = {"width": 1000, "height": 1300}  # high enough for the highest view
 TRAINING = """gan = DCGAN((64, 64, 3), latent_dim=32, width=16, seed=0)
@@ -78,4 +79,4 @@ def keep(png, name):
     path = ROOT / "img" / name
     path.write_bytes(png)
     if path.stat().st_size > 150_000:
-        Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+        in_few_colours(Image.open(path)).save(path, optimize=True)
