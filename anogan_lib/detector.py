@@ -18,7 +18,7 @@ from anogan_lib import saving, scores
 from anogan_lib.checks import check_seed, flag, one_of, whole
 from anogan_lib.datasets.base import AnomalyDataset, Split, as_split, check_fit, labelled, normal_split
 from anogan_lib.evaluation import baselines, regions, thresholds
-from anogan_lib.evaluation.calibration import Calibration, Prediction, look_at
+from anogan_lib.evaluation.calibration import AT_ONCE, LOOKED, Calibration, Parts, Prediction, look_at
 from anogan_lib.evaluation.evaluation import Evaluation
 from anogan_lib.fast.encoder import train_encoder
 from anogan_lib.fast.ways import MOST_STEPS, PACES, Ways
@@ -132,13 +132,12 @@ class AnoGAN:
     search = property(lambda self: self.ways.search, doc="The paper's search for z, from random starts.")
 
     # ---- fitting
-
     def fit(
         self, data: AnomalyDataset, false_alarm_rate=0.05, verbose=True, checkpoint_dir=None, estimate=False
     ) -> "AnoGAN":
         """Fit the recipe's encoder to training images, the score to validation, the threshold to calibration images.
 
-        With a checkpoint_dir, an interrupted training of the encoder goes on there.
+        With a checkpoint_dir, what was interrupted goes on there: the encoder's training, standardising, calibrating.
         """
         if not int(self.gan.steps_done.numpy()):
             raise ValueError("The DCGAN has not been trained: gan.train(data.train, epochs=...) comes before fit.")
@@ -146,7 +145,8 @@ class AnoGAN:
             held_back = data.validation if RECIPES[self.recipe][2] else None
             self.fit_encoder(data.train, held_back, checkpoint_dir=checkpoint_dir, verbose=verbose)
         self._remember("train", data.train)  # the DCGAN has learned from them in any case
-        return self.standardise(data.validation).calibrate(data.calibration, false_alarm_rate, estimate)
+        self.standardise(data.validation, checkpoint_dir)
+        return self.calibrate(data.calibration, false_alarm_rate, estimate, checkpoint_dir)
 
     def fit_encoder(self, images, validation=None, **options) -> "AnoGAN":
         """Train E on normal images (N, H, W, C), with the options of `train_encoder`; None for the recipe's own.
@@ -166,7 +166,7 @@ class AnoGAN:
             self.scores["best"].fit_backgrounds(differences, self.seed)
         return self
 
-    def standardise(self, images) -> "AnoGAN":
+    def standardise(self, images, checkpoint_dir=None) -> "AnoGAN":
         """Let the scores learn from normal images that trained nothing: the validation images.
 
         They learn the spread of each loss; score="best" first chooses how much of the background it filters out.
@@ -178,28 +178,33 @@ class AnoGAN:
         self.weights = own.weights(self.lam)
         if self.score == "best" and own.backgrounds:
             self.scores.choose_shares(split, self.invert, self.seed, len(split) if self.steps else None)
-        losses, _, maps = look_at(split, self.invert, self._all_maps)
+        losses, _, maps = self._look_at(split, checkpoint_dir)
         self.scores.learn(losses)
         before, self.weights = self.weights, own.weights(self.lam)  # in spreads, which are known now
         if self.steps and self.weights != before:
-            losses, _, maps = look_at(split, self.invert, self._all_maps)
+            losses, _, maps = self._look_at(split, checkpoint_dir)
             self.scores.learn(losses)
         self.map_scales = {name: common_scale(each) for name, each in maps.items()}
         self._remember("validation", split)
         return self
 
-    def calibrate(self, images, false_alarm_rate: float = 0.05, estimate: bool = False) -> "AnoGAN":
+    def calibrate(self, images, false_alarm_rate=0.05, estimate=False, checkpoint_dir=None) -> "AnoGAN":
         """Set the thresholds from normal images that served for nothing else, as `thresholds.hierarchical` promises."""
         split = normal_split(images)
-        losses, peaks, _ = look_at(split, self.invert, self._all_maps, most=0)
+        losses, peaks, _ = self._look_at(split, checkpoint_dir, maps=0)
         learned, a = losses | peaks, self.combine(losses)
         if split.groups is not None:
             learned["groups"] = np.unique(split.groups, return_inverse=True)[1].astype("int32")
         calibration = Calibration(learned, self._own_search, flag("estimate", estimate))
-        calibration.threshold(a, false_alarm_rate)  # refuses what so few images or groups cannot promise
+        calibration.threshold(a, false_alarm_rate)  # refuses what so few cannot promise
         self.calibration, self.false_alarm_rate, self.card = calibration, float(false_alarm_rate), {}
         self._remember("calibration", split)
         return self
+
+    def _look_at(self, split: Split, checkpoint_dir, maps: int | None = None) -> tuple[dict, dict, dict]:
+        at_once = self.ways.lanes[self.init].lanes if self.steps else AT_ONCE
+        kept = checkpoint_dir and Parts(Path(checkpoint_dir) / LOOKED, saving.digest(self))
+        return look_at(split, self.invert, self._all_maps, maps, at_once, kept)
 
     def _remember(self, name: str, split: Split) -> None:
         self.value_range = split.value_range or self.value_range
@@ -208,7 +213,6 @@ class AnoGAN:
         self.split_digests[name] = dict(zip(map(str, names), split.digests(), strict=True))
 
     # ---- scores and thresholds
-
     def combine(self, losses: Mapping, lam: float | None = None, score: str | None = None) -> np.ndarray:
         """Compute A(x), (N,), from losses, under the detector's score and lambda, or another score and its own."""
         score = self.score if score is None else scores.check_score(score)
@@ -256,7 +260,6 @@ class AnoGAN:
         return thresholds.drift(self.calibration_scores, scores)
 
     # ---- using
-
     def invert(
         self,
         images,
@@ -360,7 +363,6 @@ class AnoGAN:
         return np.flatnonzero([digest not in learned for digest in split.digests()])
 
     # ---- as the two earlier systems have it
-
     def test(self, dataset, results_dir="results"):
         """Score labelled images and draw a picture of each.
 
@@ -393,7 +395,6 @@ class AnoGAN:
     @classmethod
     def load(cls, folder, **settings) -> "AnoGAN":
         """Read a detector that `save` wrote; `lam`, `score` and `steps` may be replaced."""
+        given = {name: value for name, value in settings.items() if value is not None}
         with tf.variable_creator_scope(unnamed):
-            return saving.read(
-                cls, Path(folder), {name: value for name, value in settings.items() if value is not None}
-            )
+            return saving.read(cls, Path(folder), given)

@@ -1,5 +1,6 @@
 """Detectors in folders, as `AnoGAN.save` writes and `AnoGAN.load` reads them; files written whole or not at all."""
 
+import hashlib
 import json
 import math
 import os
@@ -80,6 +81,22 @@ def _write_files(detector, folder: Path, card: dict) -> None:
         write_text(folder / "card.md", card_as_text(card))
     about["files"] = {file.name: file_sha256(file) for file in sorted(folder.iterdir())}
     write_json(folder / "detector.json", about)
+
+
+def digest(detector) -> str:
+    """Return the SHA-256 of all that a detector's searches, losses and maps depend on."""
+    about = [getattr(detector, name) for name in (*SETTINGS, "weights")]
+    parts = [np.frombuffer(json.dumps(about).encode(), "uint8"), np.asarray(detector.region)]
+    for network in filter(
+        None, (detector.generator, detector.gan.averaged, detector.gan.discriminator, detector.encoder)
+    ):
+        parts += map(np.asarray, network.variables)
+    for each in detector.scores["best"].backgrounds.values():
+        parts += map(np.asarray, asdict(each).values())
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part.tobytes())
+    return found.hexdigest()
 
 
 def read(kind, folder: Path, settings: dict):

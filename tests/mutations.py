@@ -50,7 +50,7 @@ FAULTS = (
     Fault(
         "calibration on training images",
         "08_your_own_images",
-        (("(data.validation).calibrate(data.calibration, false", "(data.validation).calibrate(data.train, false"),),
+        (("self.calibrate(data.calibration, false", "self.calibrate(data.train, false"),),
     ),
     Fault("no absolute value", "00_start_here", ((SUM, "return ops.sum(x - y, axis=(1, 2, 3))"),)),
     Fault(

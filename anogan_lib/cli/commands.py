@@ -5,6 +5,7 @@ What is heavy is imported inside the commands, so that a mistake in the options 
 
 import os
 import platform
+import shutil
 import time
 import warnings
 from importlib.metadata import version
@@ -20,6 +21,7 @@ from anogan_lib.datasets.base import labelled
 from anogan_lib.datasets.folders import POSSIBLE_SIDES
 from anogan_lib.datasets.images import look
 from anogan_lib.evaluation import thresholds
+from anogan_lib.evaluation.calibration import LOOKED
 from anogan_lib.training.reading import MOST_BYTES, CheckedFolder, naming
 from anogan_lib.training.writing import check_free
 
@@ -130,6 +132,7 @@ def _train(args, checkpoint: Path, begun: bool) -> None:
     if begun:
         card["interrupted"] = "yes; minutes are those of the DCGAN and of what came after the last interruption"
     detector.save(out, card=card)  # before the evaluation, which may fail or be interrupted
+    shutil.rmtree(checkpoint / "encoder" / LOOKED, ignore_errors=True)
     if len(set(data.test.labels)) == 2:
         evaluation = detector.evaluate(data, progress=True)
         figures = evaluation.to_dict()

@@ -1,17 +1,64 @@
 """Judge new images by normal ones that served for nothing else: thresholds, p-values and verdicts."""
 
+import hashlib
+import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from anogan_lib.evaluation import thresholds
 
-AT_ONCE = 512  # normal images whose G(z) and maps are in memory together
+AT_ONCE = 64  # normal images whose G(z) and maps are in memory together
 MAPS = 2000  # maps kept of so many images at most
+LOOKED = "looked"  # folder of `Parts` beside the checkpoints
 
 
-def look_at(split, invert: Callable, maps_of: Callable, most: int | None = None) -> tuple[dict, dict, dict]:
+class Parts:
+    """What was found for some images at a time, kept in a folder, so that an interruption costs the last part at most.
+
+    Args:
+        folder: where a file is written for each part; None to keep nothing.
+        state: digest of all that the parts depend on besides the arrays they are made from.
+    """
+
+    def __init__(self, folder=None, state: str = ""):
+        self.folder, self.state = folder and Path(folder), state
+
+    def get(self, find: Callable, *arrays: np.ndarray) -> dict[str, np.ndarray]:
+        """Return find(*arrays), which are arrays by name, from its file where there is one.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        if self.folder is None:
+            return find(*arrays)
+        digest = hashlib.sha256(self.state.encode())
+        for array in arrays:
+            digest.update(array.tobytes())
+        file = self.folder / f"{digest.hexdigest()}.npz"
+        try:
+            with np.load(file) as kept:
+                return dict(kept)
+        except Exception:  # it is not there, or damaged: whatever NumPy and zipfile raise then
+            found, new = find(*arrays), file.with_suffix(f".{os.getpid()}")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with open(new, "wb") as stream:
+                np.savez(stream, **found)
+            os.replace(new, file)
+        except OSError as error:
+            with suppress(OSError):
+                new.unlink()  # what was written of it fills the disk
+            raise OSError(f"Cannot write into {self.folder}: {error.strerror}. What is there is kept.") from None
+        return found
+
+
+def look_at(
+    split, invert: Callable, maps_of: Callable, most: int | None = None, at_once: int = AT_ONCE, kept=None
+) -> tuple[dict, dict, dict]:
     """Search z for N normal images, some of them in memory at a time.
 
     Args:
@@ -19,19 +66,29 @@ def look_at(split, invert: Callable, maps_of: Callable, most: int | None = None)
         invert: images -> what the search found, with `losses`, (N,) each by name.
         maps_of: what the search found -> maps, (N, H, W) each by name.
         most: how many maps are kept; None for `MAPS`.
+        at_once: how many images are in memory.
+        kept: `Parts`, where an interrupted call goes on.
 
     Returns:
         by name, the losses and the highest values of the maps, (N,) each, and the maps themselves, of `most` images.
     """
-    most = MAPS if most is None else most
-    parts, shown = [], np.unique(np.linspace(0, len(split) - 1, most).astype(int))
-    for first in range(0, len(split), AT_ONCE):
-        found = invert(split[first : first + AT_ONCE])
-        maps, rows = maps_of(found), shown[(first <= shown) & (shown < first + AT_ONCE)] - first
-        peaks = {f"{name}_peak": each.max(axis=(1, 2)) for name, each in maps.items()}
-        parts.append((found.losses, peaks, {name: each[rows] for name, each in maps.items()}))
-    kinds = zip(*parts, strict=True)
-    return tuple({name: np.concatenate([part[name] for part in kind]) for name in kind[0]} for kind in kinds)
+
+    def find(images, rows):
+        found = invert(images)
+        maps = maps_of(found)
+        part = {f"losses {name}": each for name, each in found.losses.items()}
+        part |= {f"peaks {name}_peak": each.max(axis=(1, 2)) for name, each in maps.items()}
+        return part | {f"maps {name}": each[rows] for name, each in maps.items()}
+
+    shown = np.unique(np.linspace(0, len(split) - 1, MAPS if most is None else most).astype(int))
+    found: dict[str, list] = {}
+    for first in range(0, len(split), at_once):
+        rows = shown[(first <= shown) & (shown < first + at_once)] - first
+        for name, each in (kept or Parts()).get(find, split[first : first + at_once].images, rows).items():
+            found.setdefault(name, []).append(each)
+    joined = {name: np.concatenate(parts) for name, parts in found.items()}
+    kinds = ("losses ", "peaks ", "maps ")
+    return tuple({n.removeprefix(kind): v for n, v in joined.items() if n.startswith(kind)} for kind in kinds)
 
 
 class Calibration(dict):

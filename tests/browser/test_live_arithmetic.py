@@ -100,11 +100,17 @@ def compare(page, monkeypatch, detector, images, fast: bool, end: float | None =
         np.testing.assert_allclose(reached, wanted, rtol=2 * far)
 
 
+def ready(name: str):
+    """A ready detector and test images for it; for that of MNIST, smaller digits, for MNIST is not here."""
+    detector = AnoGAN.load(places.root() / "weights" / name)
+    spec = "hazelnut" if name == "hazelnut" else "digits:8"
+    return detector, datasets.load(spec, size=detector.image_shape[:2]).test
+
+
 @pytest.mark.parametrize("fast", [True, False], ids=["wasm", "plain"])
 @pytest.mark.parametrize("name", ["digits-8", "mnist-8", "hazelnut"])
 def test_the_ready_detectors_search_as_python_does(page, monkeypatch, name, fast):
-    detector = AnoGAN.load(places.root() / "weights" / name)
-    test = datasets.load("hazelnut" if name == "hazelnut" else "digits:8", size=detector.image_shape[:2]).test
+    detector, test = ready(name)
     images = test.images[[int(np.argmax(test.labels == 0)), int(np.argmax(test.labels == 1))]]
     compare(page, monkeypatch, detector, images, fast, end=0.015)
 
@@ -156,11 +162,10 @@ def test_a_region_of_interest(page, monkeypatch):
     assert [each["z"] for each in one["found"]] == [each["z"] for each in two["found"]]
 
 
-@pytest.mark.parametrize("name", ["digits-8", "mnist-8"])
+@pytest.mark.parametrize("name", ["digits-8", "mnist-8", "hazelnut"])
 def test_auroc_with_the_weights_that_the_page_holds(page, monkeypatch, name):
     """100 test images by the page's own weights: as well sorted as by Python."""
-    detector = AnoGAN.load(places.root() / "weights" / name)
-    test = datasets.load("digits:8", size=detector.image_shape[:2]).test
+    detector, test = ready(name)
     rows = np.concatenate([np.flatnonzero(test.labels == label)[:50] for label in (0, 1)])
     images, labels, aim = test.images[rows], test.labels[rows], detector.weights
     z = detector.search.start(images[:1], 0, detector.seed)[0]
