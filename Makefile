@@ -6,7 +6,7 @@ NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
-.PHONY: help install lab demo test test-browser fuzz kills bench bench-training mutations lint notebooks site student slides pictures view-pictures quality ladder weights
+.PHONY: help install lab demo test test-browser fuzz kills bench bench-training mutations other-data lint notebooks site student slides pictures view-pictures quality ladder weights
 
 help:
 	@echo "make install    the environment alone (.venv)"
@@ -19,6 +19,7 @@ help:
 	@echo "make bench      speed of the search beside the textbook loop (half an hour); results/bench/speed.json"
 	@echo "make bench-training  quality against minutes of training (hours; goes on where it was stopped); tests/benchmarks/training.json"
 	@echo "make mutations  puts ten faults into a copy of the library: a notebook has to notice each (TURN=n tries two)"
+	@echo "make other-data runs every notebook on other data, digits and a folder of images (TURN=n two of them)"
 	@echo "make lint       style of code and notebooks, and the order of imports"
 	@echo "make notebooks  runs the notebooks again and keeps their outputs"
 	@echo "make site       the course as a site with every view alive, in results/site/ (needs no network once it is built)"
@@ -90,6 +91,9 @@ bench-training: $(STAMP)
 
 mutations: $(STAMP)
 	$(BIN)/python -m tests.mutations $(if $(TURN),--turn $(TURN))
+
+other-data: $(STAMP)
+	$(BIN)/python -m tests.other_data $(if $(TURN),--turn $(TURN))
 
 lint: $(STAMP)
 	$(BIN)/ruff check

@@ -133,7 +133,7 @@ def ended_again_and_again(options: list[str], place: Path, count: int, seed: int
 
     while len(done) < count:
         training = Training(options, place / f"torn-{compared}")
-        if disturb(training, ways[len(done)], 1.6 * span / count, rng):
+        if disturb(training, ways[len(done)], 2 * span / count, rng):
             done.append({"way": ways[len(done)], "stage": training.stage(), "torn": training.writes()})
             print(done[-1], flush=True)
         else:

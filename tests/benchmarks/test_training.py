@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
 from tests.benchmarks import training
 
@@ -48,6 +49,11 @@ def test_the_kept_figures_follow_from_their_parts(tmp_path):
     training.apart.go_on_with(files)
     assert training.gather(tmp_path) == kept
     assert all(0.5 < each["auroc"] <= 1 and each["commit"] for each in kept["parts"].values())
+
+
+def test_the_figure_is_drawn_from_the_kept_figures():
+    with Image.open(training.FIGURE) as figure:
+        assert figure.text["Comment"] == training.digest(json.loads(training.KEPT.read_text()))
 
 
 def test_seconds_of_an_interrupted_training_are_kept(tmp_path, monkeypatch):

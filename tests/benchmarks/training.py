@@ -15,6 +15,7 @@ it. MNIST and the pills need $ANOGAN_DATA.
 """
 
 import argparse
+import hashlib
 import io
 import json
 import subprocess
@@ -196,7 +197,12 @@ def draw(told: dict) -> None:
             panel.axhline(wanted, ls="--", lw=0.8, c="tab:gray")
         panel.set(title=spec, xlabel="CPU minutes", ylabel="image AUROC", xlim=(0, None))
         panel.legend()
-    figure.savefig(FIGURE, dpi=100)
+    figure.savefig(FIGURE, dpi=100, metadata={"Comment": digest(told)})
+
+
+def digest(told: dict) -> str:
+    """What the figure says of the figures that it was drawn from."""
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def main() -> None:
