@@ -354,7 +354,7 @@ class AnoGAN:
         columns = ("scores", "p_values", "maps", "residual", "discrimination")
         about = {name: getattr(found, name)[rows if prediction else slice(None)] for name in columns}
         about |= {name: getattr(split, name) for name in ("labels", "kinds", "names", "masks", "groups")}
-        about["baselines"] = {} if train is None else baselines.compare(train.images, split.images, split.labels)
+        about |= {} if train is None else baselines.beside(train.images, split)
         return Evaluation(threshold=self.threshold, left_out=len(images) - len(rows), **about)
 
     def unseen(self, split: Split) -> np.ndarray:

@@ -28,7 +28,7 @@ from anogan_lib.training.writing import check_free
 SHOWN = (("good", 0), ("hole", 1), ("crack", 1), ("cut", 1), ("print", 1), ("hole", 4))  # in the demo's overview
 # The figures of an evaluation that go on the card.
 RESULTS = ("auroc", "auroc_interval", "average_precision", "pixel_auroc", "accuracy", "trivial_accuracy")
-RESULTS += ("false_alarm_rate", "hit_rate", "baselines")
+RESULTS += ("false_alarm_rate", "hit_rate", "baselines", "pixel_baselines")
 VERSIONS = ("anogan_lib", "tensorflow", "keras", "numpy")  # also on it
 SETTINGS = ("threshold", "false_alarm_rate", "lam", "score", "steps", "recipe")  # beside the rows in --json FILE
 
@@ -136,7 +136,7 @@ def _train(args, checkpoint: Path, begun: bool) -> None:
     if len(set(data.test.labels)) == 2:
         evaluation = detector.evaluate(data, progress=True)
         figures = evaluation.to_dict()
-        card["results"] = {name: figures[name] for name in RESULTS if figures.get(name) is not None}
+        card["results"] = {name: figures[name] for name in RESULTS if figures.get(name) not in (None, {})}
         detector.save(out, card=card)
         print(f"\n{evaluation}\n")
     print(f"detector in {out}/, threshold {detector.threshold:.4g}; use it with: anogan score {out} PATH...")

@@ -15,8 +15,8 @@ from anogan_lib.evaluation.thresholds import Threshold, check_labels, check_scor
 LAMS = tuple(np.linspace(0, 1, 11).round(1).tolist())
 FIGURES = ("auroc", "auroc_interval", "average_precision", "average_precision_interval", "f1", "confusion", "accuracy")
 FIGURES += ("trivial_accuracy", "false_alarm_rate", "false_alarm_interval", "hit_rate", "hit_rate_interval")
-FIGURES += ("hit_rate_by_kind", "pixel_auroc", "pro", "threshold", "threshold_description", "baselines", "left_out")
-FIGURES += ("group_count", "cautions")
+FIGURES += ("hit_rate_by_kind", "pixel_auroc", "pro", "threshold", "threshold_description", "baselines")
+FIGURES += ("pixel_baselines", "left_out", "group_count", "cautions")
 OF_IMAGES = ("scores", "labels", "verdicts", "p_values", "kinds", "names", "groups", "residual", "discrimination")
 UNLIKELY = 0.025  # where so many false alarms are less likely than this, we do not put them down to chance
 
@@ -38,7 +38,7 @@ class Evaluation:
         maps: (N, H, W), on one scale.
         masks: (N, H, W) bool; an anomalous image whose mask is empty does not count in the pixel figures.
         p_values, residual, discrimination: (N,), for tables and reports.
-        baselines: image AUROC of each baseline on the same images, by name.
+        baselines, pixel_baselines: image and pixel AUROC of each baseline on the same images, by name.
         left_out: how many test images are not among the N because the detector had learned from them.
     """
 
@@ -55,6 +55,7 @@ class Evaluation:
     residual: np.ndarray | None = None
     discrimination: np.ndarray | None = None
     baselines: Mapping[str, float] | None = None
+    pixel_baselines: Mapping[str, float] | None = None
     left_out: int = 0
 
     def __post_init__(self):
@@ -68,7 +69,7 @@ class Evaluation:
                 raise ValueError(f"{len(self.scores)} scores need as many {name}. Received: {len(given)}.")
             if given is not None and name in ("kinds", "names", "groups"):
                 setattr(self, name, np.asarray(given, str))
-        self.baselines = dict(self.baselines or {})
+        self.baselines, self.pixel_baselines = dict(self.baselines or {}), dict(self.pixel_baselines or {})
         self.threshold_description = self.threshold.description or None
         self.verdicts = self.threshold.verdicts(self.scores)  # (N,) bool
         judged = (self.labels, self.verdicts)
@@ -97,7 +98,7 @@ class Evaluation:
         """Apply function(maps, masks) to the images whose defect pixels are known: all normal ones, and the masked."""
         if self.maps is None or self.masks is None or not np.any(self.masks):
             return None
-        known = (self.labels == 0) | np.any(self.masks, axis=(1, 2))
+        known = metrics.known_pixels(self.labels, self.masks)
         return function(np.asarray(self.maps)[known], np.asarray(self.masks)[known])
 
     def to_dict(self) -> dict:
@@ -125,14 +126,13 @@ class Evaluation:
 
     @property
     def rival_ahead(self) -> str | None:
-        """A sentence that says which simple baseline is ahead of the detector, or None."""
-        best = max(self.baselines, key=self.baselines.get, default=None)
-        if best is None or self.auroc is None or self.baselines[best] <= self.auroc:
-            return None
-        return (
-            f"A simple baseline is ahead by {self.baselines[best] - self.auroc:.3f}: {best} has an AUROC of "
-            f"{self.baselines[best]:.3f}, the detector {self.auroc:.3f}."
-        )
+        """A sentence that says which simple baseline is ahead of the detector in image AUROC, or None."""
+        return _ahead("AUROC", self.auroc, self.baselines)
+
+    @property
+    def pixel_rival_ahead(self) -> str | None:
+        """The same for pixel AUROC."""
+        return _ahead("pixel AUROC", self.pixel_auroc, self.pixel_baselines)
 
     @property
     def promise_broken(self) -> str | None:
@@ -163,12 +163,15 @@ class Evaluation:
     @property
     def cautions(self) -> list[str]:
         """What a reader must know first, in sentences: a baseline that is ahead, false alarms beyond the promise."""
-        return [sentence for sentence in (self.rival_ahead, self.promise_broken) if sentence]
+        return list(filter(None, (self.rival_ahead, self.pixel_rival_ahead, self.promise_broken)))
 
     def rows(self) -> list[tuple[str, float, Interval | None, str]]:
         """List each figure that is not None: its name, value, interval, and what to compare it with."""
         share, c = self.anomalous / len(self.labels), self.confusion
-        rivals = "; ".join(f"{name} {value:.3f}" for name, value in self.baselines.items())
+        rivals, of_pixels = (
+            "; ".join(f"{name} {value:.3f}" for name, value in each.items())
+            for each in (self.baselines, self.pixel_baselines)
+        )
         blind = "all anomalous" if share > 0.5 else "all normal"
         alarms = f"{c['false_alarm']} of {self.normal}"
         rows = [
@@ -181,7 +184,7 @@ class Evaluation:
         ]
         for kind, rate in (self.hit_rate_by_kind or {}).items():
             rows.append((f"  {kind}", rate, None, f"of {np.sum((self.kinds == kind) & (self.labels == 1))}"))
-        rows.append(("pixel AUROC", self.pixel_auroc, None, "chance 0.500"))
+        rows.append(("pixel AUROC", self.pixel_auroc, None, of_pixels or "chance 0.500"))
         rows.append(("per-region overlap", self.pro, None, "to 30 % false positives, chance 0.150"))
         return [row for row in rows if row[1] is not None]
 
@@ -199,6 +202,16 @@ class Evaluation:
         return "\n".join(map(printable, lines))
 
     __str__ = __repr__ = table
+
+
+def _ahead(figure: str, own: float | None, baselines: Mapping[str, float]) -> str | None:
+    best = max(baselines, key=baselines.get, default=None)
+    if best is None or own is None or baselines[best] <= own:
+        return None
+    return (
+        f"A simple baseline is ahead by {baselines[best] - own:.3f}: {best} has "
+        f"{'an' if figure == 'AUROC' else 'a'} {figure} of {baselines[best]:.3f}, the detector {own:.3f}."
+    )
 
 
 def auroc_over_lambda(detector, losses: Mapping, labels: np.ndarray, lams: Sequence[float] = LAMS) -> np.ndarray:

@@ -117,6 +117,11 @@ def pixel_auroc(maps: np.ndarray, masks: np.ndarray) -> float:
     return auroc(masks.ravel(), maps.ravel())
 
 
+def known_pixels(labels: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Return which images have known defect pixels, (N,) bool: all normal ones, and those with a mask."""
+    return (labels == 0) | np.any(masks, axis=(1, 2))
+
+
 def pro(maps: np.ndarray, masks: np.ndarray, max_fpr: float = 0.3) -> float:
     """Compute the per-region overlap (PRO) of MVTec AD, in which small defects count as much as large ones.
 

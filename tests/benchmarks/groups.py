@@ -35,7 +35,8 @@ def measure(way: str, out: Path, seed: int = 0) -> dict:
     alarms = {"called": found.confusion["false_alarm"], "of": found.normal, "interval": found.false_alarm_interval}
     hits = {"called": found.confusion["hit"], "of": found.anomalous, "interval": found.hit_rate_interval}
     counts = {"calibration_images": len(data.calibration), "calibration_groups": data.calibration.group_count}
-    return {"auroc": found.auroc, "asked": detector.false_alarm_rate} | counts | {"false_alarms": alarms, "hits": hits}
+    told = {"auroc": found.auroc, "asked": detector.false_alarm_rate, "rivals": found.baselines}
+    return told | counts | {"false_alarms": alarms, "hits": hits}
 
 
 def read(out: Path) -> dict[str, dict]:
@@ -46,13 +47,15 @@ def read(out: Path) -> dict[str, dict]:
 
 def table(told: dict[str, dict]) -> str:
     """The table of the results page: a row for each way to split."""
-    names = ("calibrated on", "image AUROC", "false alarms, 5 % asked", "defects found")
-    lines = [f"| solar cells split by | {' | '.join(names)} |", "|---" * 5 + "|"]
+    names = ("calibrated on", "image AUROC", "best simple rival", "false alarms, 5 % asked", "defects found")
+    lines = [f"| solar cells split by | {' | '.join(names)} |", "|---" * 6 + "|"]
     for way, each in told.items():
         groups = f" of {each['calibration_groups']} other modules" if way == "modules" else ""
         shares = [f"{100 * each[name]['called'] / each[name]['of']:.0f} %" for name in ("false_alarms", "hits")]
         shares[0] += " [{:.0f}, {:.0f}]".format(*(100 * end for end in each["false_alarms"]["interval"]))
-        cells = (way, f"{each['calibration_images']} cells{groups}", f"{each['auroc']:.3f}", *shares)
+        best = max(each["rivals"], key=each["rivals"].get)
+        rival = f"{each['rivals'][best]:.3f} ({best})"
+        cells = (way, f"{each['calibration_images']} cells{groups}", f"{each['auroc']:.3f}", rival, *shares)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

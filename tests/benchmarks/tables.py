@@ -48,6 +48,7 @@ def tables() -> list[tuple[Path, str]]:
         quality.summary(told),
         quality.table(told),
         quality.seeds_table(told),
+        quality.aims_table(told),
         ready(cards()),
         kinds(told),
         groups.table(json.loads(groups.KEPT.read_text())),

@@ -48,3 +48,25 @@ def test_compare_gives_an_auroc_by_name(images):
     assert list(found) == ["3-NN", "PCA", "3-NN, unit norm", "PCA, unit norm"]
     assert found["3-NN"] == metrics.auroc(labels, baselines.knn_scores(train, test))
     assert baselines.compare(train, test, np.zeros(30, int)) == {}
+
+
+def test_pixels_are_compared_with_smoothed_maps_and_known_masks_alone(images):
+    train, test = images
+    labels, masks = np.repeat([0, 1], [20, 10]), np.zeros((30, 6, 5), bool)
+    masks[20:25, 1:3, 2:4] = True  # of the other five anomalous images nobody knows where
+    found = baselines.compare_pixels(train, test, labels, masks)
+    known = np.arange(30) < 25
+    for name, normalise in (("PCA", False), ("PCA, unit norm", True)):
+        residuals = list(baselines.pca_residuals(train, test, normalise=normalise))
+        wanted = [metrics.pixel_auroc(baselines.smoothed(maps)[known], masks[known]) for _, _, maps in residuals]
+        assert found[name] == max(wanted)
+    assert baselines.compare_pixels(train, test, labels, None) == {}
+    assert baselines.compare_pixels(train, test, labels, np.zeros_like(masks)) == {}
+
+
+def test_smoothing_is_a_gaussian_and_keeps_what_there_is():
+    maps = np.zeros((1, 64, 96), "float32")
+    maps[0, 32, 48] = 1
+    smooth = baselines.smoothed(maps)
+    assert smooth.sum() == pytest.approx(1, abs=1e-5)
+    assert smooth[0, 32, 50] / smooth[0, 32, 48] == pytest.approx(np.exp(-0.5), rel=1e-3)  # sigma is two pixels

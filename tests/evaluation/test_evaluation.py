@@ -29,6 +29,7 @@ KEYS = [
     "threshold",
     "threshold_description",
     "baselines",
+    "pixel_baselines",
     "left_out",
     "group_count",
     "cautions",
@@ -171,6 +172,20 @@ def test_a_baseline_that_is_ahead_and_broken_promises_come_first():
     )
     assert behind.table().splitlines()[:2] == behind.cautions and behind.to_dict()["cautions"] == behind.cautions
     assert told(threshold=thresholds.conformal(np.linspace(-2, 2, 99), 0.05)).cautions == [], "two of 40 may be chance"
+
+
+def test_a_baseline_that_is_ahead_in_pixels_alone_is_said_too():
+    maps, masks = np.random.default_rng(0).uniform(size=(2, 6, 5, 5))
+    known = {"maps": maps, "masks": (masks > 0.7) & (np.arange(6) > 2)[:, None, None]}
+    scores, labels = np.arange(6.0), np.repeat([0, 1], 3)
+    own = Evaluation(scores, labels, 2.5, **known).pixel_auroc
+    found = Evaluation(scores, labels, 2.5, **known, baselines={"PCA": 0.9}, pixel_baselines={"PCA": own + 0.03})
+    sentence = (
+        f"A simple baseline is ahead by 0.030: PCA has a pixel AUROC of {own + 0.03:.3f}, the detector {own:.3f}."
+    )
+    assert found.cautions == [sentence] and found.rival_ahead is None
+    assert f"PCA {own + 0.03:.3f}" in found.table().splitlines()[-2] and found.table().startswith(sentence)
+    assert Evaluation(scores, labels, 2.5, **known, pixel_baselines={"PCA": own}).cautions == []
 
 
 def test_evaluation_as_json(known):
