@@ -102,7 +102,7 @@ def test_what_is_measured_so_far_is_gathered(tmp_path):
     assert told["mnist"]["per_digit"] == pytest.approx([0.9 + d / 100 for d in range(9)] + [None])
     assert told["mnist"]["mean_auroc"] is None  # of nine there is no mean of ten
     assert told["mnist"]["per_digit_by_seed"]["2"] == [pytest.approx(0.92), 0.8, None]
-    assert quality.seeds_table(told).splitlines()[2:] == ["| MNIST 2 | 0.920 | 0.800 | 0.860 |"]
+    assert quality.seeds_table(told).splitlines()[2:] == ["| MNIST 2 | 0.920 | 0.800 | 0.860 | 0.120 |"]
     assert told["hazelnut"]["baselines"]["paper"]["auroc"] == 0.7 and "magnetic_tile" not in told
     measured(tmp_path, "mnist:9", 0, "detector", 1.0)
     whole = quality.gather(tmp_path, "make quality")["mnist"]
@@ -125,6 +125,17 @@ def test_the_detector_stands_in_the_readme_with_the_mean_of_its_seeds(kept):
     digits = [np.mean([each["auroc"] for each in seeds if each]) for seeds in measured]
     row = next(line for line in quality.summary(kept).splitlines() if "MNIST" in line)
     assert row.split(" | ")[3] == f"{np.mean(digits):.3f}"
+
+
+def test_what_was_reached_is_told_beside_the_best_rival_and_the_digit_least_ahead(kept):
+    rows = [line.split(" | ") for line in quality.aims_table(kept).splitlines()[2:]]
+    digits = [np.mean([each["auroc"] for each in quality.of_seeds(kept, f"mnist:{d}") if each]) for d in range(10)]
+    ahead = np.array(digits) - kept["mnist"]["knn_unit_norm_per_digit"]
+    assert rows[1][0].endswith(f": {np.argmin(ahead)}") and rows[1][4] == f"{ahead.min():+.4f} |"
+    pills = next(row for row in rows if row[0] == "| MVTec AD's pills, pixels")
+    rivals = kept["mvtec_pill"]["baselines"]
+    best = max(rivals[name]["pixel_auroc"] for name in ("PCA", "PCA, unit norm"))
+    assert pills[3].startswith(f"{best:.4f}") and float(pills[2]) - best == pytest.approx(float(pills[4][:7]), abs=1e-4)
 
 
 def test_an_unfinished_run_is_gone_on_with_elsewhere(tmp_path):
