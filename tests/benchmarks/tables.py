@@ -6,7 +6,20 @@ python -m tests.benchmarks.tables
 import json
 from pathlib import Path
 
-from tests.benchmarks import ablation, groups, killed_training, kills, ladder, memory, quality, shapes, speed, training
+from tests.benchmarks import (
+    ablation,
+    export,
+    groups,
+    killed_training,
+    kills,
+    ladder,
+    leftover,
+    memory,
+    quality,
+    shapes,
+    speed,
+    training,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,6 +57,7 @@ def tables() -> list[tuple[Path, str]]:
     """Every table that a command draws, and the page that it stands in."""
     kept = (quality.KEPT, ablation.KEPT, ladder.KEPT, speed.KEPT, shapes.KEPT, kills.KEPT)
     told, switches, rungs, times, steps, killed = (json.loads(path.read_text()) for path in kept)
+    left = json.loads(leftover.KEPT.read_text())
     drawn = (
         quality.summary(told),
         quality.table(told),
@@ -52,10 +66,15 @@ def tables() -> list[tuple[Path, str]]:
         ready(cards()),
         kinds(told),
         groups.table(json.loads(groups.KEPT.read_text())),
+        leftover.left_table(left),
+        leftover.steps_table(left),
+        leftover.blur_table(left),
+        leftover.samples_table(left),
         ablation.table(switches),
         ladder.table(rungs),
         speed.table(times),
         speed.folder_table(times),
+        export.table(json.loads(export.KEPT.read_text())),
         speed.step_table(times),
         shapes.table(steps),
         shapes.paper_table(steps),

@@ -228,7 +228,7 @@ def test_what_is_amiss_is_said_first_and_once(detector, masked_data, tmp_path):
     found = detector.predict(masked_data.test)
     right = detector.evaluate(masked_data, found)
     low = thresholds.Threshold(-1e9, false_alarm_rate=0.1, count=40)
-    wrong = dataclasses.replace(right, threshold=low, baselines={"PCA": right.auroc + 0.1})
+    wrong = dataclasses.replace(right, threshold=low, baselines={"PCA": right.auroc + 0.1}, pixel_baselines={})
     assert len(wrong.cautions) == 2 and not right.promise_broken
     texts = [
         Page(report.write(tmp_path / f"{i}.html", detector, masked_data, e, found)).text
