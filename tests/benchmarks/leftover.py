@@ -271,7 +271,8 @@ def draw(told: dict) -> None:
             title=title(spec), xticks=np.arange(len(BANDS) - 1) + 0.2, xlabel="cycles across the image", ylim=(0, None)
         )
         above.set_xticklabels([f"{low}-{high}" if np.isfinite(high) else f"{low}-" for low, high in pairwise(BANDS)])
-        below.set(xlabel="training images", xscale="log", ylim=(0, None))
+        most = max(*counts.values(), *(left["new"] for left in each["left"].values()))
+        below.set(xlabel="training images", xscale="log", ylim=(0, 1.1 * most))
         shown = sorted(counts)[:: 2 if len(counts) > 4 else 1]
         below.set_xticks(shown, map(str, shown))
         below.minorticks_off()
