@@ -302,6 +302,7 @@ def test_train_evaluate_and_resume(tmp_path, capsys):
     assert "digits:8" in (out / "card.md").read_text()
     detector = AnoGAN.load(out)
     assert detector.recipe == "best" and detector.image_shape == (16, 16, 1)
+    assert (out / "checkpoint" / "encoder").is_dir() and not [*out.rglob("looked")], "what was kept to go on from goes"
 
     assert main([*command, "--epochs", "2"]) == 2
     assert "--resume" in complaints(capsys)[-1]
