@@ -115,7 +115,7 @@ def table(told: dict[str, dict]) -> str:
     names += tuple(
         f"{kind}: {what}" for kind in ("LiteRT", "ONNX") for what in ("scores apart by at most", "verdicts that differ")
     )
-    names += ("MB (LiteRT)", "one image without TensorFlow: seconds", "MB of memory")
+    names += ("file, MB (LiteRT)", "one image without TensorFlow: seconds", "MB of memory")
     lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     for name, each in told.items():
         cells = [f"`weights/{name}`", f"{each['images']:,}", each["anomalous"]]
