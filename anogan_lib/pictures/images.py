@@ -9,7 +9,7 @@ Two maps can be compared only on the same scale, so `vmax` is asked for, never t
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -130,10 +130,18 @@ def _tiles(pictures, titles, columns: int, masks=None, colours=None) -> "Figure"
     return figure
 
 
-def image_grid(images: np.ndarray, titles: Sequence | None = None, columns: int = 8) -> "Figure":
-    """Draw images (N, H, W, C) in rows, each under its title."""
+def image_grid(
+    images: np.ndarray, titles: Sequence | None = None, columns: int = 8, scale: Mapping | None = None
+) -> "Figure":
+    """Draw images (N, H, W, C) in rows, each under its title.
+
+    With overlays among them, `scale` holds the options of `overlay_image`, and their colour bar stands at the right.
+    """
     names = [] if titles is None else [*map(str, titles)]
     figure = _tiles([rgb(image) for image in images], names or None, columns)
+    if scale is not None:
+        figure.set_figwidth(figure.get_figwidth() + 0.5)
+        _colour_bar(figure.axes, **scale)
     said = f": {', '.join(dict.fromkeys(names))}" if names else f", {min(columns, len(images))} in a row"
     return described(figure, f"{len(images)} images{said}.")
 

@@ -178,3 +178,13 @@ def test_gallery_is_sorted_by_score_on_one_scale(images, maps, masks, rng):
 def test_bad_input_gets_a_sentence(call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call()
+
+
+def test_a_grid_of_overlays_has_their_colour_bar(pair):
+    images = np.clip(pair[0][..., :1], -1, 1)
+    plain = pictures.image_grid(images, ["a", "b", "c"])
+    scaled = pictures.image_grid(images, ["a", "b", "c"], scale={"vmax": 0.4, "cut_off": 0.1, "signed": True})
+    assert len(plain.axes) == 1 and len(scaled.axes) == 2 and scaled.alt == plain.alt
+    bar = scaled.axes[1]
+    assert bar.get_ylim() == pytest.approx((-0.4, 0.4))
+    assert sorted(line.get_ydata()[0] for line in bar.lines) == pytest.approx([-0.1, 0.1])
