@@ -1,5 +1,6 @@
 """Build the course's site: `python notebooks/site/build.py FOLDER` writes FOLDER/index.html and all that it needs."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,9 @@ def run(*command) -> None:
 def build(folder: Path) -> None:
     """Raises CalledProcessError where a part fails, SystemExit where Sphinx has a warning."""
     where = ["-c", ROOT / "notebooks" / "site", "-d", folder.with_name(f"{folder.name}-cache"), ROOT, folder]
-    if problem := sphinx(["-q", "-W", "--keep-going", "-b", "html", *map(str, where)]):
+    for name in ("_images", "_downloads"):  # those of an earlier build would stay beside the new ones
+        shutil.rmtree(folder / name, ignore_errors=True)
+    if problem := sphinx(["-q", "-W", "--keep-going", "-E", "-a", "-b", "html", *map(str, where)]):
         sys.exit(problem)
     run("notebooks/views.py", "pages", folder / "views")
     digit = "mnist-8" if mnist_is_at_hand() else "digits-8"  # whose images come with scikit-learn

@@ -121,6 +121,8 @@ def test_every_notebook_and_page_is_there_and_no_link_is_broken(site):
 
 def test_the_site_is_small_and_notebooks_are_downloaded_as_they_are(site):
     assert sum(path.stat().st_size for path in site.rglob("*")) < 30e6
+    pages = "".join(path.read_text(encoding="utf-8") for path in site.rglob("*.html"))
+    assert [path.name for path in (site / "_images").iterdir() if path.name not in pages] == [], "of an earlier build"
     for notebook, page in notebook_pages(site).items():
         copies = [unquote(link) for link in Links(page.read_text(encoding="utf-8")).links if link.endswith(".ipynb")]
         assert [link for link in copies if (page.parent / link).read_bytes() == notebook.read_bytes()], notebook.name
