@@ -64,8 +64,8 @@ def smoothed(maps: np.ndarray, share: float = BLUR) -> np.ndarray:
 
 def beside(train: np.ndarray, split) -> dict[str, dict]:
     """Compute what `Evaluation` takes: the image AUROC of each baseline on a labelled split, and PCA's pixel AUROC."""
-    images = compare(train, split.images, split.labels)
-    return {"baselines": images, "pixel_baselines": compare_pixels(train, split.images, split.labels, split.masks)}
+    images, pixels = _rivals(train, split.images, split.labels, split.masks)
+    return {"baselines": images, "pixel_baselines": pixels}
 
 
 def compare_pixels(train: np.ndarray, test: np.ndarray, labels: np.ndarray, masks) -> dict[str, float]:
@@ -73,13 +73,7 @@ def compare_pixels(train: np.ndarray, test: np.ndarray, labels: np.ndarray, mask
 
     The best number of components is chosen on the masks, in the baseline's favour.
     """
-    if masks is None or not np.any(masks):
-        return {}
-    known, found = known_pixels(labels, masks), {}
-    for name, normalise in (("PCA", False), ("PCA, unit norm", True)):
-        maps = (smoothed(maps[known]) for _, _, maps in pca_residuals(train, test, normalise=normalise))
-        found[name] = max(pixel_auroc(each, masks[known]) for each in maps)
-    return found
+    return _rivals(train, test, labels, masks)[1]
 
 
 def compare(train: np.ndarray, test: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -87,11 +81,21 @@ def compare(train: np.ndarray, test: np.ndarray, labels: np.ndarray) -> dict[str
 
     The best number of PCA components is chosen on the test labels, in the baseline's favour. {} for one class alone.
     """
-    if len(np.unique(labels)) < 2:
-        return {}
-    found = {}
-    for name, normalise in (("", False), (", unit norm", True)):
-        found[f"3-NN{name}"] = auroc(labels, knn_scores(train, test, 3, normalise))
-        residuals = pca_residuals(train, test, normalise=normalise)
-        found[f"PCA{name}"] = max(auroc(labels, scores) for _, scores, _ in residuals)
-    return found
+    return _rivals(train, test, labels)[0]
+
+
+def _rivals(train: np.ndarray, test: np.ndarray, labels: np.ndarray, masks=None) -> tuple[dict, dict]:
+    """Compute what `compare` and `compare_pixels` return, with one PCA for both."""
+    both, masked = len(np.unique(labels)) > 1, masks is not None and bool(np.any(masks))
+    known = known_pixels(labels, masks) if masked else None
+    images, pixels = {}, {}
+    for name, normalise in (("", False), (", unit norm", True)) if both or masked else ():
+        if both:
+            images[f"3-NN{name}"] = auroc(labels, knn_scores(train, test, 3, normalise))
+        for _, scores, maps in pca_residuals(train, test, normalise=normalise):
+            if both:
+                images[f"PCA{name}"] = max(images.get(f"PCA{name}", 0.0), auroc(labels, scores))
+            if masked:
+                found = pixel_auroc(smoothed(maps[known]), masks[known])
+                pixels[f"PCA{name}"] = max(pixels.get(f"PCA{name}", 0.0), found)
+    return images, pixels

@@ -30,7 +30,6 @@ SETS = ("mvtec_pill", "solar_elpv_poly", "magnetic_tile", "hazelnut", "mnist:8")
 BANDS = (0, 2, 4, 8, 16, np.inf)  # cycles across an image
 COUNTS = (25, 50, 100, 200, 400)  # training images for PCA
 BLURS = (1, 2, 3, 4)  # of the maps, pixels of 64 a side
-SMOOTH = 2 / 64  # of the side: maps are smoothed as the detector's are
 
 
 def measure(spec: str, seed: int, out: Path) -> dict:
@@ -118,13 +117,13 @@ def where(mean: np.ndarray, images: np.ndarray, y: np.ndarray) -> dict:
 
 def steps(detector, data, by_pca: np.ndarray) -> dict:
     """(image AUROC, pixel AUROC) of each step of the score, by the test labels; the second None without masks."""
-    from anogan_lib.evaluation import metrics
+    from anogan_lib.evaluation import baselines, metrics
     from anogan_lib.scores import local
 
     test, best = data.test, detector.scores["best"]
     found = detector.invert(test)
     x, y = found.images, found.reconstruction
-    residual, *blocks = best.needs
+    (residual, *blocks), maps = best.needs, detector.maps(found)
 
     def told(scores, maps=None) -> tuple:
         pixels = None if maps is None or test.masks is None else metrics.pixel_auroc(np.asarray(maps), test.masks)
@@ -135,10 +134,10 @@ def steps(detector, data, by_pca: np.ndarray) -> dict:
             np.asarray(local.without_contrast(local.blur(each, local.SCORE_BLUR))) for each in (x, y.astype("float32"))
         ]
         sharp = np.abs(np.asarray(local.without_contrast(x)) - np.asarray(local.without_contrast(y.astype("float32"))))
-        return best.largest(residual, differences[0] - differences[1]), smooth(sharp)
+        return best.largest(residual, differences[0] - differences[1]), baselines.smoothed(sharp.mean(axis=-1))
 
     def whole(y) -> tuple:
-        return np.square(x - y).sum(axis=(1, 2, 3)), smooth(np.abs(x - y))
+        return np.square(x - y).sum(axis=(1, 2, 3)), baselines.smoothed(np.abs(x - y).mean(axis=-1))
 
     def d_of(losses: dict) -> np.ndarray:
         return sum(np.asarray(best.standardise(name, losses[name])) for name in blocks)
@@ -148,10 +147,10 @@ def steps(detector, data, by_pca: np.ndarray) -> dict:
         "whole image, G(z)": told(*whole(y)),
         "16 places without contrast, PCA": told(*places(by_pca)),
         "16 places without contrast, G(z)": told(*places(y)),
-        "R: the same, background filtered out": told(found.losses[residual], detector.maps(found)),
+        "R: the same, background filtered out": told(found.losses[residual], maps),
         "D: sum over the whole image": told(found.discrimination),
         "D: 8 cells of each block, background filtered out": told(d_of(found.losses)),
-        "A(x): R and D": told(found.scores(), detector.maps(found)),
+        "A(x): R and D": told(found.scores(), maps),
     }
     filtered, best.backgrounds = best.backgrounds, {}
     bare = detector.standardise(data.validation).invert(test).losses
@@ -175,13 +174,6 @@ def by_blur(detector, train: np.ndarray, test) -> dict[str, dict]:
         smoothed = (baselines.smoothed(each, blur / 64) for each in residuals)
         told["PCA"][blur] = max(metrics.pixel_auroc(each, test.masks) for each in smoothed)
     return told
-
-
-def smooth(values: np.ndarray) -> np.ndarray:
-    """Maps (N, H, W) from differences (N, H, W, C), smoothed as the detector's."""
-    from anogan_lib.scores import local
-
-    return np.asarray(local.smooth_map(values.mean(axis=-1), SMOOTH))
 
 
 def sheet(train: np.ndarray, samples: np.ndarray, file: Path) -> None:
